@@ -1,0 +1,1 @@
+"""Shared maths without Caffe: landmark schemes, shape geometry, metrics and the paper's numbers."""
