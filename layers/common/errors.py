@@ -1,7 +1,28 @@
-"""The one exception a user is meant to read."""
+"""The one exception a user is meant to read, and how a command shows it."""
 
 from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Callable
+from typing import NoReturn
 
 
 class RarError(Exception):
     """Bad input or a failed precondition; its text is one line that names the file and the remedy."""
+
+
+def run_command(main: Callable[[], object]) -> NoReturn:
+    """Run a command's entry point: bad input ends in one line on stderr and exit status 1, Ctrl-C in 130."""
+    try:
+        main()
+    except RarError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.exit(f"error: no space left on the disk of {error.filename or 'the output'}: free some and run again")
+    sys.exit(0)
