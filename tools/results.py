@@ -1,0 +1,203 @@
+"""The results file: every shape a model found on every face, as JSON that anyone can write, read and score.
+
+    {"format": "rar-results/1", "scheme": "68",
+     "model": {"name", "weights", "sha256", "commit"},
+     "data": {"boxes": "detector", "margin": 1.4, "raw": "300w", "note": ""}, "steps": T,
+     "faces": [{"name", "subset", "ground_truth": L x 2, "s_d": L x 2, "stages": (T+1) x L x 2, "centres": T,
+                "confidence": T x L, "peak": L, "box": 4}]}
+
+Coordinates are px of the original image, 0-based, to 3 decimals. One face a line, so that two files compare with diff.
+A method without RAR's parts fits in as well: T = 0, its shape as both s_d and the only stage, empty centres and confidence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layers.common.errors import RarError
+from layers.common.files import finished_file
+from layers.common.schemes import SCHEMES
+
+FORMAT = "rar-results/1"
+PIXEL_DECIMALS = 3
+SCORE_DECIMALS = 6  # confidences and peaks: probabilities over 65,536 places are small
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What produced the shapes: a name for tables, the weight file with its sha256, the commit of the code."""
+
+    name: str
+    weights: str
+    sha256: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where the faces came from: raw data set ("300w", "synthetic", ...), source of the boxes and their margin."""
+
+    boxes: str
+    margin: float
+    raw: str
+    note: str
+
+
+@dataclass(frozen=True)
+class FaceResult:
+    """One face. L landmarks, T steps; coordinates in px of the original image, 0-based.
+
+    ground_truth (L, 2); s_d (L, 2), decoded from conv8's heat maps; stages (T+1, L, 2), S_hat_0 ... S_hat_T;
+    centres (T,), the attention centre of each step; confidence (T, L), A-LSTM's; peak (L,), the height of each
+    heat map's maximum; box (4,), the face box x0 y0 x1 y1.
+    """
+
+    name: str
+    subset: str
+    ground_truth: FloatArray
+    s_d: FloatArray
+    stages: FloatArray
+    centres: NDArray[np.int64]
+    confidence: FloatArray
+    peak: FloatArray
+    box: FloatArray
+
+
+@dataclass(frozen=True)
+class Results:
+    """All faces of one test run; `scheme` is the landmark scheme's name, `steps` is T."""
+
+    scheme: str
+    model: Model
+    data: Data
+    steps: int
+    faces: tuple[FaceResult, ...]
+
+
+def write_results(path: Path, results: Results) -> None:
+    """Write the file; it appears complete or not at all. RarError when `results` would not read back."""
+    head: dict[str, Any] = {
+        "format": FORMAT,
+        "scheme": results.scheme,
+        "model": dataclasses.asdict(results.model),
+        "data": dataclasses.asdict(results.data),
+        "steps": results.steps,
+    }
+    _check(path, results)
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
+    faces = ",\n".join(json.dumps(_encode(face), separators=(",", ":"), allow_nan=False) for face in results.faces)
+    with finished_file(path) as part:
+        part.write_text("{" + "\n ".join(lines) + '\n "faces": [\n' + faces + "\n]}\n", encoding="utf-8")
+
+
+def _encode(face: FaceResult) -> dict[str, Any]:
+    def rounded(values: FloatArray, decimals: int) -> Any:
+        return np.round(np.asarray(values, dtype=np.float64), decimals).tolist()
+
+    return {
+        "name": face.name,
+        "subset": face.subset,
+        "ground_truth": rounded(face.ground_truth, PIXEL_DECIMALS),
+        "s_d": rounded(face.s_d, PIXEL_DECIMALS),
+        "stages": rounded(face.stages, PIXEL_DECIMALS),
+        "centres": np.asarray(face.centres).tolist(),
+        "confidence": rounded(face.confidence, SCORE_DECIMALS),
+        "peak": rounded(face.peak, SCORE_DECIMALS),
+        "box": rounded(face.box, PIXEL_DECIMALS),
+    }
+
+
+def read_results(path: Path) -> Results:
+    """Read and check a results file; RarError, one line, for whatever is wrong with it."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RarError(f"cannot read {path} ({error.strerror}): make test-300w writes results files") from error
+    except ValueError as error:
+        raise RarError(f"{path} is not JSON or is cut short ({error}): write it again") from error
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        raise RarError(f"{path} is not a results file of format {FORMAT}: give the JSON that make test-300w writes")
+    try:
+        results = Results(
+            scheme=raw["scheme"],
+            model=Model(**{field.name: str(raw["model"][field.name]) for field in dataclasses.fields(Model)}),
+            data=_data(raw["data"]),
+            steps=raw["steps"],
+            faces=tuple(_decode(path, number, face) for number, face in enumerate(raw["faces"])),
+        )
+    except KeyError as error:
+        raise RarError(f"{path} lacks the key {error}: write it again with this version of the code") from error
+    except (TypeError, ValueError) as error:
+        raise RarError(f"{path} is malformed ({error}): write it again with this version of the code") from error
+    _check(path, results)
+    return results
+
+
+def _data(raw: dict[str, Any]) -> Data:
+    return Data(boxes=str(raw["boxes"]), margin=float(raw["margin"]), raw=str(raw["raw"]), note=str(raw["note"]))
+
+
+def _decode(path: Path, number: int, face: dict[str, Any]) -> FaceResult:
+    name = face.get("name", f"number {number}")
+    try:
+        return FaceResult(
+            name=str(face["name"]),
+            subset=str(face["subset"]),
+            centres=np.array(face["centres"], dtype=np.int64),
+            **{key: np.array(face[key], dtype=np.float64)
+               for key in ("ground_truth", "s_d", "stages", "confidence", "peak", "box")},
+        )  # fmt: skip
+    except KeyError as error:
+        raise RarError(f"{path}: face {name} lacks the key {error}: write the file again") from error
+    except (TypeError, ValueError) as error:
+        raise RarError(f"{path}: face {name} holds something else than even rows of numbers: write the file again") from error
+
+
+def _check(path: Path, results: Results) -> None:
+    if results.scheme not in SCHEMES:
+        raise RarError(f"{path}: unknown landmark scheme {results.scheme!r}: use one of {', '.join(SCHEMES)}")
+    if not isinstance(results.steps, int) or results.steps < 0:
+        raise RarError(f"{path}: steps is {results.steps!r}: it must be a count")
+    if not results.faces:
+        raise RarError(f"{path} holds no face: test the model on data that are present")
+    _check_names(path, results.faces)
+    landmarks, steps = SCHEMES[results.scheme].landmarks, results.steps
+    shapes = {
+        "ground_truth": (landmarks, 2),
+        "s_d": (landmarks, 2),
+        "stages": (steps + 1, landmarks, 2),
+        "centres": (steps,),
+        "confidence": (steps, landmarks),
+        "peak": (landmarks,),
+        "box": (4,),
+    }
+    for face in results.faces:
+        _check_face(path, face, shapes, landmarks)
+
+
+def _check_names(path: Path, faces: Iterable[FaceResult]) -> None:
+    name, count = Counter(face.name for face in faces).most_common(1)[0]
+    if count > 1:
+        raise RarError(f"{path}: face {name} is there {count} times: each face counts once, remove the copies")
+
+
+def _check_face(path: Path, face: FaceResult, shapes: dict[str, tuple[int, ...]], landmarks: int) -> None:
+    for key, shape in shapes.items():
+        values = np.asarray(getattr(face, key))
+        if values.shape != shape and values.size + np.prod(shape) > 0:
+            raise RarError(f"{path}: face {face.name}: {key} has the shape {values.shape}, not {shape}: write it again")
+        if not np.isfinite(values).all():
+            raise RarError(f"{path}: face {face.name}: {key} holds NaN or infinity: a diverged model? test another")
+    if ((face.centres < 0) | (face.centres >= landmarks)).any():
+        raise RarError(f"{path}: face {face.name}: a centre is no landmark index below {landmarks}: write it again")
