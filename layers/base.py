@@ -1,0 +1,74 @@
+"""What every RAR layer shares: checked JSON parameters, named bottoms, readable errors inside the `caffe` binary."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from types import TracebackType
+from typing import Any, ClassVar
+
+import caffe
+
+from layers.common.errors import RarError
+
+
+def _show_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, RarError):
+        print(f"error: {error}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+# The `caffe` binary reports a Python error through this hook, so a user's mistake reads as one line there too.
+sys.excepthook = _show_error
+
+
+class RarLayer(caffe.Layer):
+    """Base of the project's Python layers.
+
+    A subclass lists its bottoms by name and declares `Parameters`, a dataclass read from the JSON of `param_str`.
+    Caffe calls `reshape` before every forward; blobs are reshaped only when a size changed.
+    """
+
+    bottoms: ClassVar[tuple[str, ...]] = ()
+
+    @dataclasses.dataclass(frozen=True)
+    class Parameters:
+        """No parameters."""
+
+    def setup(self, bottom: Any, top: Any) -> None:
+        """Check the number of bottoms and read the parameters; RarError when either is wrong."""
+        name = type(self).__name__
+        if len(bottom) != len(self.bottoms):
+            raise RarError(f"{name} takes the bottoms {', '.join(self.bottoms)}: the prototxt gives {len(bottom)}")
+        self.parameters: Any = read_parameters(self.Parameters, self.param_str, name)
+        self.prepare(bottom, top)
+
+    def prepare(self, bottom: Any, top: Any) -> None:
+        """One-time work of a subclass, after `self.parameters` is set."""
+
+    def reshape(self, bottom: Any, top: Any) -> None:
+        """Give every top the shape that `top_shapes` returns for it."""
+        for blob, shape in zip(top, self.top_shapes(bottom, top), strict=True):
+            if tuple(blob.shape) != tuple(shape):
+                blob.reshape(*shape)
+
+    def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
+        """Shapes of the tops, given the bottoms."""
+        raise RarError(f"{type(self).__name__} does not say the shape of its tops")
+
+    def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
+        """A layer without a gradient: its bottoms receive zero."""
+        for blob, wanted in zip(bottom, propagate_down, strict=True):
+            if wanted:
+                blob.diff[...] = 0
+
+
+def read_parameters(kind: type, text: str, owner: str) -> Any:
+    """The dataclass `kind` from a JSON object; RarError for bad JSON, an unknown or a missing key."""
+    try:
+        values = json.loads(text or "{}")
+        return kind(**values)
+    except (ValueError, TypeError) as error:
+        raise RarError(f"param_str of {owner} is wrong ({error}): {text!r}") from error

@@ -1,0 +1,147 @@
+"""Robust face-shape initialisation, eqs. (9)-(11): the basis shapes' best account of the noisy detection S_d.
+
+Shapes are complex vectors here (x + iy), because a similarity is then one complex product and one sum.
+Residuals are measured in inter-pupil distances of the fitted face, so every threshold is relative to the face.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from layers.common.shapes import FloatArray
+
+ComplexArray = np.ndarray
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """All ours: the paper names RANSAC and the l0 terms, and no numbers.
+
+    samples x sample_size: random landmark subsets from which poses are hypothesised (RANSAC).
+    pose_threshold: residual above which a landmark is an outlier for one basis shape alone; a single basis shape is
+        coarse, so it is the wider of the two.
+    threshold: residual above which a landmark counts in |S - S_d|_0.
+    penalty: lambda of eq. (11), the price of one more basis shape, in landmarks.
+    supports: numbers of basis shapes tried in the combination (the nearest first).
+    ridge: pull of the coefficients towards the best single basis shape.
+    rounds: refits of coefficients, pose and inliers.
+    """
+
+    samples: int = 48
+    sample_size: int = 6
+    pose_threshold: float = 0.20
+    threshold: float = 0.10
+    penalty: float = 0.005
+    supports: tuple[int, ...] = (40, 100)
+    ridge: float = 0.02
+    rounds: int = 3
+    seed: int = 0
+
+
+class Fit(NamedTuple):
+    """A fitted shape (L, 2), the landmarks it agrees with (L,), its basis size and its value of eq. (11)."""
+
+    shape: FloatArray
+    inliers: np.ndarray
+    support: int
+    objective: float
+
+
+def to_complex(shape: FloatArray) -> ComplexArray:
+    """(..., L, 2) -> (..., L)."""
+    return np.asarray(shape[..., 0] + 1j * shape[..., 1])
+
+
+def to_real(shape: ComplexArray) -> FloatArray:
+    """(..., L) -> (..., L, 2)."""
+    return np.stack([shape.real, shape.imag], axis=-1)
+
+
+def _similarity(source: ComplexArray, target: ComplexArray) -> tuple[complex, complex]:
+    """Least-squares (a, b) with target ~ a source + b."""
+    source_mean, target_mean = source.mean(), target.mean()
+    centred = source - source_mean
+    a = np.vdot(centred, target - target_mean) / max(np.vdot(centred, centred).real, 1e-12)
+    a = a if abs(a) > 1e-12 else 1e-12
+    return a, target_mean - a * source_mean
+
+
+class FaceSpace:
+    """The space F of face shapes spanned by K basis shapes; fits S_d inside it.
+
+    basis: (K, L, 2) K-means centres of the training shapes, similarity-normalised so that the inter-pupil distance
+    is 1 (data_prep/shape_pool.py).
+    """
+
+    def __init__(self, basis: FloatArray, settings: FitSettings) -> None:
+        self.settings = settings
+        self.basis = to_complex(basis.astype(np.float64))
+        generator = np.random.default_rng(settings.seed)
+        landmarks = self.basis.shape[1]
+        size = min(settings.sample_size, landmarks)
+        self.subsets = np.stack([generator.permutation(landmarks)[:size] for _ in range(settings.samples)])
+        sampled = self.basis[:, self.subsets]  # (K, samples, size)
+        self.sample_mean = sampled.mean(-1)
+        centred = sampled - self.sample_mean[..., None]
+        spread = np.maximum((np.abs(centred) ** 2).sum(-1), 1e-12)
+        self.sample_inverse = centred.conj() / spread[..., None]
+
+    def fit(self, s_d: FloatArray) -> Fit:
+        """The shape of F that minimises eq. (11) for a detection s_d (L, 2), px; the result is in px too."""
+        target = to_complex(s_d.astype(np.float64))
+        nearest, inliers = self._filter_outliers(target)
+        best: Fit | None = None
+        for support in self._support_sizes():
+            candidate = self._combine(target, nearest, inliers, support)
+            if best is None or candidate.objective < best.objective:
+                best = candidate
+        assert best is not None
+        return best
+
+    def _support_sizes(self) -> list[int]:
+        return sorted({min(size, len(self.basis)) for size in self.settings.supports})
+
+    def _filter_outliers(self, target: ComplexArray) -> tuple[int, np.ndarray]:
+        """RANSAC over landmark subsets and single basis shapes: the best basis shape, and who agrees with it."""
+        sampled = target[self.subsets]
+        sampled_mean = sampled.mean(-1)
+        a = np.einsum("ksm,sm->ks", self.sample_inverse, sampled - sampled_mean[:, None])
+        fitted = a[..., None] * (self.basis[:, None] - self.sample_mean[..., None]) + sampled_mean[:, None]
+        residual = np.abs(fitted - target) / np.maximum(np.abs(a), 1e-12)[..., None]  # (K, samples, L)
+        relative = np.minimum(residual / self.settings.pose_threshold, 1)
+        # The l0 count decides; the truncated mean, below 1, only breaks ties.
+        score = (relative >= 1).sum(-1) + relative.mean(-1)
+        nearest, subset = np.unravel_index(score.argmin(), score.shape)
+        return int(nearest), relative[nearest, subset] < 1
+
+    def _combine(self, target: ComplexArray, nearest: int, inliers: np.ndarray, support: int) -> Fit:
+        """Eq. (10) on the inliers: coefficients of the `support` nearest basis shapes and the pose, in turns."""
+        settings, start = self.settings, self.basis[nearest]
+        enough = max(3, len(target) // 4)
+        keep = inliers if inliers.sum() >= enough else np.ones_like(inliers)
+        shape, directions = start, None
+        for _ in range(settings.rounds):
+            a, b = _similarity(shape[keep], target[keep])
+            wanted = (target - b) / a
+            if directions is None:
+                distance = (np.abs(self.basis[:, keep] - wanted[keep]) ** 2).sum(-1)
+                distance[nearest] = -1
+                directions = (self.basis[np.argsort(distance)[1:support]] - start).T
+            shape = start + directions @ self._coefficients(directions[keep], (wanted - start)[keep])
+            a, b = _similarity(shape[keep], target[keep])
+            residual = np.abs(a * shape + b - target) / abs(a)
+            agree = residual < settings.threshold
+            keep = agree if agree.sum() >= enough else keep
+        relative = np.minimum(residual / settings.threshold, 1)
+        objective = (relative >= 1).sum() + settings.penalty * support + relative.mean()
+        a, b = _similarity(shape[keep], target[keep])
+        return Fit(to_real(a * shape + b), keep, support, float(objective))
+
+    def _coefficients(self, directions: ComplexArray, offset: ComplexArray) -> FloatArray:
+        """Real ridge solution c of directions c ~ offset."""
+        matrix = np.concatenate([directions.real, directions.imag])
+        normal = matrix.T @ matrix + self.settings.ridge * np.eye(matrix.shape[1])
+        return np.asarray(np.linalg.solve(normal, matrix.T @ np.concatenate([offset.real, offset.imag])))

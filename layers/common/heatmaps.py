@@ -1,0 +1,101 @@
+"""Maps of scores over the places of a crop: softmax over places, target blobs, decoding. Maps are (N, L, H, W)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from layers.common.shapes import FloatArray
+
+
+def log_partition(scores: FloatArray) -> FloatArray:
+    """log sum exp over the H W places of each map: (N, L)."""
+    rows = scores.reshape(-1, scores.shape[2] * scores.shape[3])
+    peaks = rows.max(axis=1)
+    sums, buffer = np.empty_like(peaks), np.empty_like(rows[0])
+    for i, row in enumerate(rows):  # a row at a time stays in the cache; the whole stack would not
+        np.subtract(row, peaks[i], out=buffer)
+        sums[i] = np.exp(buffer, out=buffer).sum()
+    return np.asarray(peaks + np.log(sums)).reshape(scores.shape[:2])
+
+
+def softmax_over_places(scores: FloatArray, partition: FloatArray, out: FloatArray) -> None:
+    """out = exp(scores - partition), map by map; out may not alias scores."""
+    for row, log_z, target in zip(
+        scores.reshape(-1, *scores.shape[2:]), partition.ravel(), out.reshape(-1, *out.shape[2:]), strict=True
+    ):
+        np.subtract(row, log_z, out=target)
+        np.exp(target, out=target)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A square window of each map: flat places (N, L, w) and, where off the map, `inside` False (place clipped)."""
+
+    places: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    inside: np.ndarray
+
+
+def windows(centres: FloatArray, radius: int, height: int, width: int) -> Windows:
+    """The (2 radius + 1)^2 places round each centre (N, L, 2), px of the map, rounded to the nearest place."""
+    span = np.arange(-radius, radius + 1)
+    offset_y, offset_x = (grid.ravel() for grid in np.meshgrid(span, span, indexing="ij"))
+    nearest = np.rint(np.clip(centres, -1e6, 1e6)).astype(np.int64)
+    x, y = nearest[..., :1] + offset_x, nearest[..., 1:] + offset_y
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    places = np.clip(y, 0, height - 1) * width + np.clip(x, 0, width - 1)
+    return Windows(places, x, y, inside)
+
+
+def target_blobs(shape: FloatArray, sigma: float, height: int, width: int) -> tuple[np.ndarray, FloatArray]:
+    """A small Gaussian blob at each true landmark: flat places and their probabilities, both (N, L, w).
+
+    The blob is centred at sub-pixel accuracy, cut at 3 sigma and at the border, and sums to 1; it is all zero
+    for a landmark outside the map, which then has no target.
+    """
+    window = windows(shape, int(np.ceil(3 * sigma)), height, width)
+    squared = (window.x - shape[..., :1]) ** 2 + (window.y - shape[..., 1:]) ** 2
+    blob = np.where(window.inside, np.exp(-squared / (2 * sigma**2)), 0)
+    total = blob.sum(-1, keepdims=True)
+    on_map = (shape > -0.5).all(-1) & (shape[..., 0] < width - 0.5) & (shape[..., 1] < height - 0.5)
+    blob = np.where(on_map[..., None], blob / np.maximum(total, np.finfo(blob.dtype).tiny), 0)
+    return window.places, blob.astype(shape.dtype)
+
+
+def cross_entropy(scores: FloatArray, partition: FloatArray, places: np.ndarray, blob: FloatArray) -> float:
+    """-sum_places q log softmax(scores), mean over the N L maps; 0 for a map without a target."""
+    at_blob = np.take_along_axis(scores.reshape(*scores.shape[:2], -1), places, axis=-1)
+    return float(-(blob * (at_blob - partition[..., None])).sum() / partition.size)
+
+
+def cross_entropy_gradient(
+    scores: FloatArray, partition: FloatArray, places: np.ndarray, blob: FloatArray, scale: float, out: FloatArray
+) -> None:
+    """out = scale (softmax - q) / (N L): the gradient of `cross_entropy` times `scale`."""
+    scale /= partition.size
+    softmax_over_places(scores, partition, out)
+    out *= scale * (blob.sum(-1) > 0)[..., None, None]
+    flat = out.reshape(*out.shape[:2], -1)
+    n, landmark = np.ogrid[: flat.shape[0], : flat.shape[1]]
+    np.subtract.at(flat, (n[..., None], landmark[..., None], places), scale * blob)
+
+
+def decode(scores: FloatArray, radius: int) -> tuple[FloatArray, FloatArray]:
+    """S_d (N, L, 2), px, and the peak's confidence (N, L).
+
+    The place is the centroid of the softmax in the window round its maximum; the confidence in (0, 1] is the
+    probability in that window: near 1 for one sharp peak, small for a flat or a many-peaked map.
+    """
+    n, landmarks, height, width = scores.shape
+    flat = scores.reshape(n, landmarks, -1)
+    best = flat.argmax(-1)
+    peak = np.stack([best % width, best // width], -1).astype(scores.dtype)
+    window = windows(peak, radius, height, width)
+    log_p = np.take_along_axis(flat, window.places, axis=-1) - log_partition(scores)[..., None]
+    p = np.where(window.inside, np.exp(log_p), 0)
+    mass = p.sum(-1)
+    place = np.stack([(p * window.x).sum(-1), (p * window.y).sum(-1)], -1) / mass[..., None]
+    return place.astype(scores.dtype), np.minimum(mass, 1)

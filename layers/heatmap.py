@@ -1,0 +1,67 @@
+"""conv8: softmax regression to the landmark locations (Sect. 3.1) and its decoding to S_d."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from layers.base import RarLayer
+from layers.common import heatmaps
+
+
+class SoftmaxRegressionLossLayer(RarLayer):
+    """Cross-entropy between the softmax over places of each map and a small blob at the true landmark.
+
+    bottoms: conv8 (N, L, H, W), scores; shape S* (N, L, 2), px of the crop.  top: a scalar, mean over the N L maps.
+    sigma: width of the blob, px. A landmark outside the crop has no target. Gradient to conv8.
+    """
+
+    bottoms = ("conv8", "shape")
+
+    @dataclass(frozen=True)
+    class Parameters:
+        sigma: float
+
+    def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
+        return [()]
+
+    def forward(self, bottom: Any, top: Any) -> None:
+        scores = bottom[0].data
+        self.partition = heatmaps.log_partition(scores)
+        self.target = heatmaps.target_blobs(bottom[1].data, self.parameters.sigma, *scores.shape[2:])
+        top[0].data[...] = heatmaps.cross_entropy(scores, self.partition, *self.target)
+
+    def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
+        if propagate_down[0]:
+            scale = float(top[0].diff)
+            heatmaps.cross_entropy_gradient(bottom[0].data, self.partition, *self.target, scale, bottom[0].diff)
+        if propagate_down[1]:
+            bottom[1].diff[...] = 0
+
+
+class HeatmapDecodeLayer(RarLayer):
+    """S_d, the landmarks as conv8 sees them, and the confidence of each peak.
+
+    bottom: conv8 (N, L, H, W).
+    tops: [conv8 in place,] s_d (N, L, 2), px of the crop; peak (N, L) in (0, 1].
+    With conv8 in place the loss can follow without a Split, which would double the gradient map. No gradient.
+    radius: half the window of the sub-pixel centroid, px.
+    """
+
+    bottoms = ("conv8",)
+
+    @dataclass(frozen=True)
+    class Parameters:
+        radius: int
+
+    def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
+        n, landmarks = bottom[0].shape[0], bottom[0].shape[1]
+        in_place = [tuple(bottom[0].shape)] * (len(top) - 2)
+        return [*in_place, (n, landmarks, 2), (n, landmarks)]
+
+    def forward(self, bottom: Any, top: Any) -> None:
+        top[-2].data[...], top[-1].data[...] = heatmaps.decode(bottom[0].data, self.parameters.radius)
+
+    def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
+        if propagate_down[0] and len(top) == 2:
+            bottom[0].diff[...] = 0

@@ -1,0 +1,89 @@
+"""Robust initialisation (Sect. 3.2, eqs. 9-11) and the other starts of Table 5."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from layers.base import RarLayer, read_parameters
+from layers.common.errors import RarError
+from layers.common.face_fit import FaceSpace, FitSettings
+from layers.common.shape_pool import read_shape_pool
+from layers.common.shapes import FloatArray, affine_apply, similarity_fit
+
+MODES = ("robust", "mean", "random", "direct")
+
+
+class InitialisationLayer(RarLayer):
+    """s_hat_0, the shape the recurrence starts from.
+
+    bottom: s_d (N, L, 2), px of the crop.  top: s_hat_0 (N, L, 2), px of the crop.
+    mode: "robust" fits s_d in the space of the basis shapes, eq. (11); "mean" is the mean training shape; "random" a
+    random basis shape laid on the mean shape (a function of s_d and the seed, so that runs repeat); "direct" is s_d.
+    pool: file of the basis shapes, made by data_prep.shape_pool; environment variables are expanded. Basis and mean
+    shape become blobs of the layer, so that a caffemodel carries its own and a deploy net needs no file (pool = "").
+    No gradient, as the search has none; with "direct" s_d has none either.
+    """
+
+    bottoms = ("s_d",)
+
+    @dataclass(frozen=True)
+    class Parameters:
+        landmarks: int
+        basis_size: int
+        crop_size: int
+        mode: str = "robust"
+        pool: str = ""
+        seed: int = 0
+        fit: dict[str, Any] = field(default_factory=dict)
+
+    def prepare(self, bottom: Any, top: Any) -> None:
+        p = self.parameters
+        if p.mode not in MODES:
+            raise RarError(f"InitialisationLayer: mode is one of {', '.join(MODES)}, not {p.mode!r}")
+        self.settings = read_parameters(FitSettings, json.dumps(p.fit), "the fit of InitialisationLayer")
+        self.blobs.add_blob(p.basis_size, p.landmarks, 2)
+        self.blobs.add_blob(p.landmarks, 2)
+        if p.pool:
+            pool = read_shape_pool(Path(os.path.expandvars(p.pool)))
+            wanted = (p.basis_size, p.landmarks, 2)
+            if pool.centres.shape != wanted:
+                raise RarError(f"{p.pool} holds shapes {pool.centres.shape}, the net wants {wanted}: prepare the data again")
+            self.blobs[0].data[...] = pool.centres
+            self.blobs[1].data[...] = pool.mean_shape
+        self.basis = np.zeros(0)
+
+    def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
+        return [tuple(bottom[0].shape)]
+
+    def forward(self, bottom: Any, top: Any) -> None:
+        s_d, mode = bottom[0].data, self.parameters.mode
+        if mode == "direct":
+            top[0].data[...] = s_d
+        elif mode == "robust":
+            space = self._space()
+            for i, detection in enumerate(s_d):
+                top[0].data[i] = space.fit(detection).shape
+        else:
+            mean = self.blobs[1].data * self.parameters.crop_size
+            top[0].data[...] = mean if mode == "mean" else [self._random_shape(detection, mean) for detection in s_d]
+
+    def _space(self) -> FaceSpace:
+        basis = self.blobs[0].data
+        if not np.array_equal(basis, self.basis):  # weights are loaded after setup
+            if not basis.any():
+                raise RarError("the net has no basis shapes: load trained weights, or name the pool in the prototxt")
+            self.basis = basis.copy()
+            self.space = FaceSpace(self.basis, self.settings)
+        return self.space
+
+    def _random_shape(self, s_d: FloatArray, mean: FloatArray) -> FloatArray:
+        seed = [self.parameters.seed, zlib.crc32(s_d.tobytes())]
+        chosen = self.blobs[0].data[np.random.default_rng(seed).integers(len(self.blobs[0].data))]
+        return affine_apply(similarity_fit(chosen, mean), chosen)

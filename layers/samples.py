@@ -1,0 +1,58 @@
+"""Images and true shapes, row by row, from a prepared set."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import caffe
+import numpy as np
+
+from layers.base import RarLayer
+from layers.common.errors import RarError
+from layers.common.prepared import PreparedSet
+
+VGG_MEAN = (103.939, 116.779, 123.68)  # BGR, of the images VGG-19 was trained on
+
+
+class SampleLayer(RarLayer):
+    """The next `batch_size` samples of a prepared set (LMDB images, HDF5 landmarks), over and over in their order.
+
+    tops: data (N, 3, S, S), BGR 0-255 minus the VGG mean; shape S* (N, L, 2), px of the crop.
+    source: folder of the set; environment variables are expanded.
+
+    Its one blob is the row to read next. It is saved with the weights like any blob, so a training resumed from a
+    snapshot reads on where the snapshot was taken, which Caffe's own Data and HDF5Data layers do not do. In the
+    TEST phase a net starts at row 0. With several solvers (GPUs) each reads its own share of the rows.
+    RarError when the set is missing or damaged.
+    """
+
+    bottoms = ()
+
+    @dataclass(frozen=True)
+    class Parameters:
+        source: str
+        batch_size: int
+
+    def prepare(self, bottom: Any, top: Any) -> None:
+        source = os.path.expandvars(self.parameters.source)
+        if "$" in source:
+            raise RarError(f"{self.parameters.source}: the variable is not set; e.g. export DATA=data/300w")
+        self.set = PreparedSet(source)
+        self.blobs.add_blob(1)
+        self.blobs[0].data[...] = 0
+
+    def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
+        n, size = self.parameters.batch_size, self.set.crop_size
+        return [(n, 3, size, size), (n, self.set.scheme.landmarks, 2)]
+
+    def forward(self, bottom: Any, top: Any) -> None:
+        solvers, rank = caffe.solver_count(), caffe.solver_rank()
+        first = int(self.blobs[0].data[0])
+        for i in range(self.parameters.batch_size):
+            row = (first + i * solvers + rank) % len(self.set)
+            image = np.subtract(self.set.image(row), VGG_MEAN, dtype=np.float32)
+            top[0].data[i] = image.transpose(2, 0, 1)
+            top[1].data[i] = self.set.shape[row]
+        self.blobs[0].data[0] = (first + self.parameters.batch_size * solvers) % len(self.set)

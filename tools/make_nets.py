@@ -1,0 +1,99 @@
+"""Write prototxt/<preset>/*.prototxt from tools/network.py and tools/presets.py, or check that they are up to date."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from layers.common import paper
+from layers.common.errors import RarError, run_command
+from tools import network
+from tools.presets import PRESETS, Phase, Preset
+
+PROTOTXT = Path(__file__).resolve().parent.parent / "prototxt"
+HEADER = "# Made by tools/make_nets.py from tools/network.py and tools/presets.py: change those, then `make prototxt`.\n"
+
+SOLVER = """\
+net: "{net}"
+
+# The paper (Sect. 4.1): stochastic gradient descent, momentum 0.9, weight decay 0.0001, mini-batch of {batch} (in the net).
+type: "SGD"
+momentum: {momentum}
+weight_decay: {decay}
+
+# Ours: the paper gives no learning rate, policy or number of iterations.
+base_lr: {phase.base_lr}
+lr_policy: "poly"  # falls in a straight line to 0 at max_iter: no steps to guess
+power: 1
+max_iter: {phase.iterations}
+# A mini-batch of two can be two hard faces: no single step may be large enough to shut the LSTMs' gates.
+clip_gradients: {phase.clip_gradients}
+
+# Validation reads $DATA/$TEST_SET; `make env` sets both.
+test_iter: {test_iter}
+test_interval: {phase.test_interval}
+test_initialization: false
+
+display: 100
+average_loss: 100
+snapshot: {phase.snapshot}
+snapshot_prefix: "{prefix}"
+random_seed: 0
+"""
+
+TEST_ITERATIONS = 100
+
+
+def solver(preset: Preset, phase: Phase, net: str, prefix: str) -> str:
+    """The text of a solver file; paths are relative to the project root, where `caffe train` is run."""
+    return SOLVER.format(
+        net=f"prototxt/{preset.name}/{net}",
+        batch=paper.BATCH_SIZE,
+        momentum=paper.MOMENTUM,
+        decay=paper.WEIGHT_DECAY,
+        phase=phase,
+        test_iter=TEST_ITERATIONS,
+        prefix=f"runs/{preset.name}/{prefix}",
+    )
+
+
+def text(proto: Any) -> str:
+    """A net as prototxt, JSON parameters in single quotes so that they can be read."""
+    plain = re.sub(r'param_str: "(.*)"', lambda match: "param_str: '" + match[1].replace('\\"', '"') + "'", str(proto))
+    return HEADER + plain
+
+
+def files(preset: Preset) -> Iterator[tuple[Path, str]]:
+    """Every file of a preset and its text."""
+    folder = PROTOTXT / preset.name
+    yield folder / "train_val.prototxt", text(network.train_val(preset, warm_up=False))
+    yield folder / "train_val_warm_up.prototxt", text(network.train_val(preset, warm_up=True))
+    yield folder / "deploy.prototxt", text(network.deploy(preset))
+    yield folder / "solver.prototxt", HEADER + solver(preset, preset.end_to_end, "train_val.prototxt", "rar")
+    yield folder / "solver_warm_up.prototxt", HEADER + solver(preset, preset.warm_up, "train_val_warm_up.prototxt", "warm_up")
+
+
+@click.command(help=__doc__)
+@click.option("--check", is_flag=True, help="write nothing; fail when a file differs")
+def main(check: bool) -> None:
+    stale = []
+    for preset in PRESETS.values():
+        for path, text in files(preset):
+            if path.is_file() and path.read_text() == text:
+                continue
+            stale.append(str(path.relative_to(PROTOTXT.parent)))
+            if not check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+    if check and stale:
+        raise RarError(f"not as the code makes them: {', '.join(stale)}: run make prototxt")
+    print(f"{len(stale)} files written" if stale else "all files up to date", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run_command(lambda: main(standalone_mode=False))

@@ -1,0 +1,276 @@
+"""RAR as one page of net_spec: the CNN, the two LSTMs and the recurrence of Fig. 2, for any preset."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import caffe
+from caffe import layers as L  # noqa: N812  Caffe's own convention
+from caffe import params as P  # noqa: N812
+
+from layers.common import paper
+from tools.presets import Preset
+
+Blob = Any
+Net = Any
+TRAIN, TEST = 0, 1
+
+FIXED = {"lr_mult": 0, "decay_mult": 0}
+
+
+def python_layer(kind: str, *bottoms: Blob, ntop: int = 1, blobs: int = 0, parameters: dict[str, Any] | None = None, **options: Any) -> Any:
+    """A Python layer "module.Class" of layers/, its parameters as JSON, its `blobs` blobs out of the solver's reach."""
+    module, name = kind.split(".")
+    python_param = {"module": f"layers.{module}", "layer": name, "param_str": json.dumps(parameters or {})}
+    if blobs:
+        options["param"] = [FIXED] * blobs
+    return L.Python(*bottoms, ntop=ntop, python_param=python_param, **options)
+
+
+# The CNN ------------------------------------------------------------------------------------------------------
+
+
+def weights(lr: float) -> list[dict[str, float]]:
+    """Learning rates and decays of a layer's weight and bias, Caffe's usual: the bias twice as fast, undecayed."""
+    return [{"lr_mult": lr, "decay_mult": 1}, {"lr_mult": 2 * lr, "decay_mult": 0}]
+
+
+def conv_relu(n: Net, name: str, bottom: Blob, channels: int, kernel: int, lr: float) -> Blob:
+    """A convolution that keeps the size, and its ReLU in place."""
+    n[name] = L.Convolution(
+        bottom, num_output=channels, kernel_size=kernel, pad=kernel // 2, param=weights(lr), weight_filler={"type": "msra"}
+    )
+    n[f"relu_{name}"] = L.ReLU(n[name], in_place=True)
+    return n[f"relu_{name}"]
+
+
+def deconv_relu(n: Net, name: str, bottom: Blob, channels: int) -> Blob:
+    """A deconvolution that doubles the size (4x4, stride 2, pad 1), and its ReLU in place."""
+    n[name] = L.Deconvolution(
+        bottom,
+        param=weights(1),
+        convolution_param={"num_output": channels, "kernel_size": 4, "stride": 2, "pad": 1, "weight_filler": {"type": "msra"}},
+    )
+    n[f"relu_{name}"] = L.ReLU(n[name], in_place=True)
+    return n[f"relu_{name}"]
+
+
+def cnn(n: Net, data: Blob, preset: Preset) -> None:
+    """conv1 ... conv5, reduction, deconv6, deconv7 and conv8, one map of scores per landmark at the crop's size."""
+    blob = data
+    for stage in preset.stages:
+        for i in range(1, stage.convolutions + 1):
+            blob = conv_relu(n, f"{stage.name}_{i}", blob, stage.channels, 3, preset.stage_lr)
+        if stage.pool:
+            name = f"pool{stage.name.removeprefix('conv')}"
+            n[name] = blob = L.Pooling(blob, pool=P.Pooling.MAX, kernel_size=2, stride=2)
+    blob = conv_relu(n, "reduction", blob, preset.reduction, 1, 1)
+    blob = deconv_relu(n, "deconv6", blob, preset.deconv6)
+    blob = deconv_relu(n, "deconv7", blob, preset.deconv7)
+    n.conv8 = L.Convolution(
+        blob, num_output=preset.landmarks, kernel_size=1, param=weights(1), weight_filler={"type": "gaussian", "std": 0.01}
+    )
+
+
+def detection(n: Net, preset: Preset) -> None:
+    """S_d and the confidence of its peaks; conv8 passes through in place (see HeatmapDecodeLayer)."""
+    radius = {"radius": round(2 * preset.sigma)}
+    n.conv8_read, n.s_d, n.peak = python_layer("heatmap.HeatmapDecodeLayer", n.conv8, ntop=3, parameters=radius)
+
+
+# The recurrence -------------------------------------------------------------------------------------------------
+
+
+def gate(name: str, bottom: Blob, units: int, preset: Preset, bias: float = 0) -> Blob:
+    """W . bottom + b, the weights shared by name over the steps, uniform in [-0.1, 0.1] as the paper says."""
+    weight, bias_rates = weights(preset.lstm_lr)
+    return L.InnerProduct(
+        bottom,
+        num_output=units,
+        axis=2,
+        param=[{"name": f"{name}_w", **weight}, {"name": f"{name}_b", **bias_rates}],
+        weight_filler={"type": "uniform", "min": -paper.LSTM_UNIFORM, "max": paper.LSTM_UNIFORM},
+        bias_filler={"type": "constant", "value": bias},
+    )
+
+
+def lstm(n: Net, name: str, t: int, phi: Blob, c: Blob, h: Blob, units: int, preset: Preset) -> tuple[Blob, Blob]:
+    """Eqs. (3)-(8): the gates see [C, h, Phi], the candidate [h, Phi]. Returns C_{t+1} and h_{t+1}, both (1, N, units)."""
+    candidate_input = n[f"{name}_h_phi_{t}"] = L.Concat(h, phi, axis=2)
+    gate_input = n[f"{name}_c_h_phi_{t}"] = L.Concat(c, candidate_input, axis=2)
+    activations = []  # in the order LSTMUnit reads them; it applies the sigmoids and the tanh
+    for part, bias in (("input", 0), ("forget", 0), ("output", preset.gate_bias)):
+        n[f"{name}_{part}_{t}"] = gate(f"{name}_{part}", gate_input, units, preset, bias)
+        activations.append(n[f"{name}_{part}_{t}"])
+    n[f"{name}_candidate_{t}"] = gate(f"{name}_candidate", candidate_input, units, preset)
+    n[f"{name}_gates_{t}"] = L.Concat(*activations, n[f"{name}_candidate_{t}"], axis=2)
+    n[f"{name}_c_{t + 1}"], n[f"{name}_h_{t + 1}"] = L.LSTMUnit(c, n[f"{name}_gates_{t}"], n.cont, ntop=2)
+    return n[f"{name}_c_{t + 1}"], n[f"{name}_h_{t + 1}"]
+
+
+def first_state(n: Net, preset: Preset) -> None:
+    """C_0 = h_0 = 0 of both LSTMs, and LSTMUnit's `cont` = 1, made from other blobs so that they follow the batch size."""
+
+    def constant(name: str, blob: Blob, value: float) -> None:
+        n[name] = L.Power(blob, scale=0, shift=value)
+
+    n.peak_sequence = L.Reshape(n.peak, shape={"dim": [1, -1, preset.landmarks]})
+    n.s_hat_0_sequence = L.Reshape(n.s_hat_0, shape={"dim": [1, -1, 2 * preset.landmarks]})
+    n.peak_mean = L.Reduction(n.peak_sequence, axis=2, operation=P.Reduction.MEAN)
+    for state in ("c", "h"):
+        constant(f"a_lstm_{state}_0", n.peak_sequence, 0)
+        constant(f"r_lstm_{state}_0", n.s_hat_0_sequence, 0)
+    constant("cont", n.peak_mean, 1)
+    constant("gamma_uniform", n.peak, 1 / preset.landmarks)
+
+
+def step(n: Net, t: int, preset: Preset) -> None:
+    """One attentive-refinement step (Fig. 2C): s_hat_t -> s_hat_{t+1}."""
+    s_hat, landmarks = n[f"s_hat_{t}"], preset.landmarks
+    features = {"window": preset.window, "scale": preset.feature_scale}
+    kind = "shape_indexed.ShapeIndexedFeatureLayer"
+    if t + 1 < preset.steps:
+        n[f"deconv7_read_{t}"], n[f"phi_{t}"] = python_layer(kind, deconv7_before(n, t), s_hat, ntop=2, parameters=features)
+    else:
+        n[f"phi_{t}"] = python_layer(kind, deconv7_before(n, t), s_hat, parameters=features)
+    phi = n[f"phi_{t}"]
+
+    # A-LSTM sees every landmark alike, divided by L; R-LSTM sees them weighted by Gamma, eq. (16).
+    n[f"a_phi_{t}"] = python_layer("reweight.ReweightLayer", phi, n.gamma_uniform)
+    _, confidence = lstm(n, "a_lstm", t, n[f"a_phi_{t}"], n[f"a_lstm_c_{t}"], n[f"a_lstm_h_{t}"], landmarks, preset)
+    attention = {"scheme": preset.scheme, "weighting": preset.weighting}
+    n[f"centre_{t}"], n[f"gamma_{t}"] = python_layer(
+        "attention.AttentionCentreLayer", confidence, s_hat, ntop=2, parameters=attention
+    )
+    gamma = n[f"gamma_{t}"]
+    n[f"r_phi_{t}"] = python_layer("reweight.ReweightLayer", phi, gamma)
+    _, h = lstm(n, "r_lstm", t, n[f"r_phi_{t}"], n[f"r_lstm_c_{t}"], n[f"r_lstm_h_{t}"], 2 * landmarks, preset)
+    n[f"delta_{t}"], n[f"s_hat_{t + 1}"] = python_layer(
+        "refinement.ShapeUpdateLayer", h, gamma, s_hat, ntop=2, parameters={"alpha": preset.alpha}
+    )
+
+
+def deconv7_before(n: Net, t: int) -> Blob:
+    """deconv7 as step t reads it: what the step before passed on."""
+    return n[f"deconv7_read_{t - 1}"] if t else n.relu_deconv7
+
+
+def recurrence(n: Net, preset: Preset, pool: str) -> None:
+    """s_hat_0 by robust initialisation, then T steps to s_hat_T."""
+    start = {
+        "landmarks": preset.landmarks,
+        "basis_size": preset.basis_size,
+        "crop_size": preset.crop_size,
+        "mode": preset.initialisation,
+        "pool": pool,
+    }
+    n.s_hat_0 = python_layer("initialisation.InitialisationLayer", n.s_d, blobs=2, parameters=start, name="initialisation")
+    first_state(n, preset)
+    for t in range(preset.steps):
+        step(n, t, preset)
+
+
+# Losses and metrics -----------------------------------------------------------------------------------------------
+
+
+def conv8_loss(n: Net, preset: Preset) -> None:
+    """The softmax regression loss from conv8."""
+    n.loss_conv8 = python_layer(
+        "heatmap.SoftmaxRegressionLossLayer",
+        n.conv8_read,
+        n.shape,
+        parameters={"sigma": preset.sigma},
+        loss_weight=preset.conv8_weight,
+    )
+
+
+def recurrence_losses(n: Net, preset: Preset) -> None:
+    """Eq. (18): the refinement losses and minus the attention reward."""
+    steps = range(preset.steps)
+    for t in steps:
+        n[f"loss_refinement_{t}"] = python_layer(
+            "refinement.RefinementLossLayer",
+            n[f"delta_{t}"],
+            n[f"s_hat_{t}"],
+            n.shape,
+            n[f"gamma_{t}"],
+            loss_weight=preset.refinement_weight * preset.squared_scale,
+        )
+    n.loss_reward = python_layer(
+        "reward.AttentionRewardLayer",
+        n.shape,
+        *(n[f"s_hat_{t}"] for t in range(preset.steps + 1)),
+        *(n[f"a_lstm_h_{t + 1}"] for t in steps),
+        *(n[f"centre_{t}"] for t in steps),
+        parameters={"scheme": preset.scheme, "eta": preset.eta, "temperature": preset.temperature},
+        loss_weight=preset.reward_weight * preset.squared_scale,
+    )
+
+
+def metrics(n: Net, preset: Preset, *shapes: str) -> None:
+    """NME of the named shapes; of the last one in full. Scalars that `caffe test` averages."""
+    kind, parameters = "metrics.MetricsLayer", {"scheme": preset.scheme}
+    for name in shapes[:-1]:
+        n[f"nme_pupil_{name}"] = python_layer(kind, n[name], n.shape, parameters=parameters)
+    last = shapes[-1]
+    n[f"nme_pupil_{last}"], n[f"fr10_{last}"], n[f"nme_corner_{last}"] = python_layer(
+        kind, n[last], n.shape, ntop=3, parameters=parameters
+    )
+
+
+# The three nets of a preset -----------------------------------------------------------------------------------------
+
+
+def train_val(preset: Preset, *, warm_up: bool) -> Any:
+    """The training net: conv8 alone (`warm_up`), or all of RAR end to end. A caffe NetParameter."""
+    n = caffe.NetSpec()
+    source = {"source": "$DATA/train", "batch_size": paper.BATCH_SIZE}
+    n.data, n.shape = python_layer(
+        "samples.SampleLayer", ntop=2, blobs=1, parameters=source, name="train_samples", include={"phase": TRAIN}
+    )
+    cnn(n, n.data, preset)
+    detection(n, preset)
+    conv8_loss(n, preset)
+    if warm_up:
+        metrics(n, preset, "s_d")
+    else:
+        recurrence(n, preset, pool="$DATA/shape_pool.h5")
+        recurrence_losses(n, preset)
+        metrics(n, preset, "s_d", "s_hat_0", f"s_hat_{preset.steps}")
+    proto = finish(n, f"rar_{preset.name}" + ("_warm_up" if warm_up else ""))
+    add_test_samples(proto)
+    return proto
+
+
+def deploy(preset: Preset) -> Any:
+    """The net for use: an image crop in, every shape, centre and confidence out. A caffe NetParameter."""
+    n = caffe.NetSpec()
+    n.data = L.Input(shape={"dim": [1, 3, preset.crop_size, preset.crop_size]})
+    cnn(n, n.data, preset)
+    detection(n, preset)
+    recurrence(n, preset, pool="")
+    return finish(n, f"rar_{preset.name}_deploy")
+
+
+def finish(n: Net, name: str) -> Any:
+    """The NetParameter, with the in-place readers of deconv7 and conv8, which net_spec cannot express, put in place."""
+    proto = n.to_proto()
+    proto.name = name
+    for layer in proto.layer:
+        for blobs in (layer.bottom, layer.top):
+            blobs[:] = [blob.split("_read")[0] for blob in blobs]
+    return proto
+
+
+def add_test_samples(proto: Any) -> None:
+    """The TEST phase reads another set, one face at a time, so that any number of faces is tested exactly once."""
+    train = proto.layer[0]
+    test = type(train)()
+    test.CopyFrom(train)
+    test.name = "test_samples"
+    test.include[0].phase = TEST
+    test.python_param.param_str = json.dumps({"source": "$DATA/$TEST_SET", "batch_size": 1})
+    later = [type(train).FromString(layer.SerializeToString()) for layer in proto.layer[1:]]
+    del proto.layer[1:]
+    proto.layer.extend([test, *later])

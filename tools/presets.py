@@ -1,0 +1,153 @@
+"""The presets: every size and setting of a network that the paper leaves open, with the paper's own from layers.common.paper.
+
+A preset is one folder under prototxt/. `vgg19` is the paper's network; the others are it at other sizes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from layers.common import paper
+from layers.common.errors import RarError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`convolutions` 3x3 convolutions of `channels` each, then a 2x2 max-pool if `pool`."""
+
+    name: str
+    channels: int
+    convolutions: int
+    pool: bool = False
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One run of the solver. Learning rates fall linearly to zero over `iterations` (policy "poly", power 1)."""
+
+    base_lr: float
+    iterations: int
+    clip_gradients: float
+    snapshot: int
+    test_interval: int
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A network and its training.
+
+    crop_size: px. stages: conv1 ... conv5. pretrained: conv1 ... conv5 start from VGG-19 and learn at
+    `stage_lr` times the base rate. reduction, deconv6, deconv7: channels.
+    sigma: width of conv8's target blob, px; window: b of the shape-indexed features, px;
+    feature_scale: brings deconv7's features to about unit deviation, without which the LSTMs saturate and die.
+    conv8_weight, refinement_weight, reward_weight: weights of the three losses; the last two are on px^2 of a 256 px crop.
+    gate_bias: initial bias of the output gates. lstm_lr: times the base rate.
+    """
+
+    name: str
+    crop_size: int
+    stages: tuple[Stage, ...]
+    pretrained: bool
+    reduction: int
+    deconv6: int
+    deconv7: int
+    sigma: float
+    window: int
+    feature_scale: float
+    warm_up: Phase
+    end_to_end: Phase
+    landmarks: int = 68
+    scheme: str = "68"
+    basis_size: int = 100
+    steps: int = paper.STEPS
+    stage_lr: float = 1.0
+    lstm_lr: float = 1.0
+    conv8_weight: float = 1.0
+    refinement_weight: float = 1.0
+    reward_weight: float = 1.0
+    gate_bias: float = 1.0
+    eta: float = 0.9
+    temperature: float = 0.1
+    initialisation: str = "robust"
+    weighting: str = "gaussian"
+
+    @property
+    def alpha(self) -> float:
+        """alpha of eq. (17), scaled with the crop, px."""
+        return paper.ALPHA * self.crop_size / paper.IMAGE_SIZE
+
+    @property
+    def squared_scale(self) -> float:
+        """Turns px^2 of this crop into px^2 of the paper's 256 px crop."""
+        return (paper.IMAGE_SIZE / self.crop_size) ** 2
+
+
+VGG19_STAGES = (
+    Stage("conv1", 64, 2, pool=True),
+    Stage("conv2", 128, 2, pool=True),
+    Stage("conv3", 256, 4),
+    Stage("conv4", 512, 4),
+    Stage("conv5", 512, 4),
+)
+
+VGG19 = Preset(
+    name="vgg19",
+    crop_size=256,
+    stages=VGG19_STAGES,
+    pretrained=True,
+    reduction=128,
+    deconv6=96,
+    deconv7=96,
+    sigma=3.0,
+    window=5,
+    feature_scale=1.0,
+    stage_lr=0.1,
+    warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
+    end_to_end=Phase(base_lr=0.001, iterations=60000, clip_gradients=10, snapshot=500, test_interval=2000),
+)
+
+VGG19_128 = Preset(
+    name="vgg19_128",
+    crop_size=128,
+    stages=VGG19_STAGES,
+    pretrained=True,
+    reduction=128,
+    deconv6=96,
+    deconv7=96,
+    sigma=1.5,
+    window=3,
+    feature_scale=1.0,
+    stage_lr=0.1,
+    warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
+    end_to_end=Phase(base_lr=0.001, iterations=60000, clip_gradients=10, snapshot=500, test_interval=2000),
+)
+
+TINY = Preset(
+    name="tiny",
+    crop_size=64,
+    stages=(
+        Stage("conv1", 16, 2, pool=True),
+        Stage("conv2", 32, 2, pool=True),
+        Stage("conv3", 64, 2),
+        Stage("conv4", 64, 2),
+    ),
+    pretrained=False,
+    reduction=48,
+    deconv6=32,
+    deconv7=24,
+    sigma=1.0,
+    window=3,
+    feature_scale=1.0,
+    warm_up=Phase(base_lr=0.05, iterations=3000, clip_gradients=10, snapshot=1000, test_interval=1000),
+    end_to_end=Phase(base_lr=0.01, iterations=3000, clip_gradients=10, snapshot=1000, test_interval=1000),
+)
+
+PRESETS = {preset.name: preset for preset in (VGG19, VGG19_128, TINY)}
+
+
+def preset(name: str) -> Preset:
+    """The preset called `name`; RarError when there is none."""
+    try:
+        return PRESETS[name]
+    except KeyError:
+        raise RarError(f"no preset {name!r}: choose one of {', '.join(PRESETS)}") from None
