@@ -1,0 +1,1 @@
+"""Builds BVLC Caffe into a per-machine cache: source, patches, compiler flags, CUDA and the cache, one module each."""
