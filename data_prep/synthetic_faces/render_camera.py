@@ -1,0 +1,29 @@
+"""What a camera adds: exposure, colour cast, blur, noise."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from data_prep.synthetic_faces import noise
+from data_prep.synthetic_faces.canvas import Picture
+
+
+def develop(picture: Picture, rng: Generator, hard: bool) -> NDArray[np.uint8]:
+    """The finished picture (h, w, 3) u1."""
+    height, width = picture.shape[:2]
+    if rng.random() < (0.35 if hard else 0.2):
+        picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.6, 1.7 if hard else 1.2)))
+    gain = rng.uniform(0.78, 1.15) * (1 + rng.normal(0, 0.03, 3))
+    picture = picture * gain.astype(np.float32)
+    deviation = rng.uniform(1, 9 if hard else 5)
+    if rng.random() < 0.08:
+        picture = np.repeat(picture.mean(-1, keepdims=True), 3, -1)
+    coloured = rng.random() < 0.5
+    for channel in range(3):
+        if channel == 0 or coloured:
+            grain = noise.piece(rng, "grain", height, width) * np.float32(deviation)
+        picture[..., channel] += grain
+    return np.asarray(np.clip(picture, 0, 255), np.uint8)

@@ -1,0 +1,49 @@
+"""The head without its surroundings: texture, hair and beard, lit and warped into the picture."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+
+from data_prep.synthetic_faces import noise, render_hair, render_mesh, render_texture
+from data_prep.synthetic_faces.appearance import Appearance
+from data_prep.synthetic_faces.canvas import Picture
+from data_prep.synthetic_faces.landmarks import Features
+from data_prep.synthetic_faces.pose import Pose
+from data_prep.synthetic_faces.surface import Surface
+
+
+def _blend(colour: Picture, other: Picture, alpha: Picture) -> Picture:
+    return np.asarray(colour + alpha[..., None] * (other - colour), np.float32)
+
+
+def draw(picture: Picture, surface: Surface, features: Features, pose: Pose, look: Appearance, rng: Generator) -> None:
+    """Draw the head's surface into the picture (h, w, 3) in place."""
+    grid = surface.grid()
+    texture = render_texture.paint(surface, grid, features, look, rng)
+    inside = render_hair.inside_hair(grid, look)
+    beard = render_hair.beard_cover(grid, features, look)
+    lifted = render_hair.lift(grid, inside, look)
+    diffuse, shine = render_mesh.lighting(render_mesh.normals(pose.camera(lifted)), look.light)
+
+    place, coverage = render_mesh.rasterise(pose.project(lifted), (picture.shape[1], picture.shape[0]))
+    left, top, width, height = cv2.boundingRect(coverage)
+    box = np.s_[top : top + height, left : left + width]
+    place, coverage = np.ascontiguousarray(place[box]), np.ascontiguousarray(coverage[box])
+
+    colour = render_mesh.look_up(texture, place).astype(np.float32)
+    maps = np.stack([diffuse, shine, inside, beard], -1).astype(np.float32)
+    light, gloss, hair_depth, beard_here = cv2.split(render_mesh.look_up(maps, place))
+    strands = render_mesh.look_up(noise.piece(rng, "strands", render_texture.SIDE, render_texture.SIDE), place)
+    hair = look.hair.astype(np.float32) * (1 + 0.2 * strands[..., None]) + 3 * strands[..., None]
+    if look.beard > 0 or look.moustache > 0:
+        colour = _blend(colour, 0.85 * hair, np.clip(beard_here * (0.8 + 0.35 * strands), 0, 0.94))
+    soft = 0.12 if look.hair_style == "buzz" else 0.06
+    hairy = np.clip((hair_depth + 0.045 * strands) / soft, 0, 1) * (0.75 if look.hair_style == "buzz" else 1)
+    colour = _blend(colour, hair, hairy)
+    lit = colour * light[..., None] * look.light.tint.astype(np.float32)
+    lit += (gloss * (1 - 0.6 * hairy) * 255)[..., None]
+    alpha = cv2.GaussianBlur(coverage, (3, 3), 0.8).astype(np.float32) / 255
+    alpha[coverage == 0] = 0
+    picture[box] = _blend(picture[box], np.clip(lit, 0, 255), alpha)
