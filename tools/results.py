@@ -7,7 +7,7 @@
                 "confidence": T x L, "peak": L, "box": 4}]}
 
 Coordinates are px of the original image, 0-based, to 3 decimals. One face a line, so that two files compare with diff.
-A method without RAR's parts fits in as well: T = 0, its shape as both s_d and the only stage, empty centres and confidence.
+A method without stages fits in as well: T = 0, its shape as both s_d and the only stage, no centres, no confidence.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _decode(path: Path, number: int, face: dict[str, Any]) -> FaceResult:
     except KeyError as error:
         raise RarError(f"{path}: face {name} lacks the key {error}: write the file again") from error
     except (TypeError, ValueError) as error:
-        raise RarError(f"{path}: face {name} holds something else than even rows of numbers: write the file again") from error
+        raise RarError(f"{path}: face {name} holds something else than numbers in rows: write it again") from error
 
 
 def _check(path: Path, results: Results) -> None:

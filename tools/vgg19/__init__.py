@@ -27,7 +27,7 @@ Convolutions = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 def cache_folder() -> Path:
-    """Where downloads and converted weights stay: RAR_CACHE, else rar-caffe in the user's cache folder; not created here."""
+    """Where downloads and converted weights stay: in RAR_CACHE, else in the user's cache folder; not made here."""
     if os.environ.get("RAR_CACHE"):
         return Path(os.environ["RAR_CACHE"]) / "vgg19"
     base = os.environ.get("XDG_CACHE_HOME")

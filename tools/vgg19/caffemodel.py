@@ -18,8 +18,7 @@ def _caffe_pb2() -> ModuleType:
     try:
         from caffe.proto import caffe_pb2
     except ImportError as error:
-        raise RarError(f"Caffe's Python module cannot be loaded ({error}): make caffe, then export what make env prints") \
-            from error  # fmt: skip
+        raise RarError(f"cannot import caffe ({error}): make caffe, then export what make env prints") from error
     return caffe_pb2
 
 

