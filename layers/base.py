@@ -50,8 +50,8 @@ class RarLayer(caffe.Layer):
 
     def reshape(self, bottom: Any, top: Any) -> None:
         """Give every top the shape that `top_shapes` returns for it."""
-        for blob, shape in zip(top, self.top_shapes(bottom, top), strict=True):
-            if tuple(blob.shape) != tuple(shape):
+        for blob, shape in zip(blobs(top), self.top_shapes(bottom, top), strict=True):
+            if tuple(blob.shape) != tuple(shape) or not blob.count:  # a new blob has no axes, like a scalar
                 blob.reshape(*shape)
 
     def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
@@ -60,9 +60,14 @@ class RarLayer(caffe.Layer):
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
         """A layer without a gradient: its bottoms receive zero."""
-        for blob, wanted in zip(bottom, propagate_down, strict=True):
+        for blob, wanted in zip(blobs(bottom), propagate_down, strict=True):
             if wanted:
                 blob.diff[...] = 0
+
+
+def blobs(vector: Any) -> list[Any]:
+    """The blobs of Caffe's bottom or top vector, which has indices but no iterator."""
+    return [vector[i] for i in range(len(vector))]
 
 
 def read_parameters(kind: type, text: str, owner: str) -> Any:

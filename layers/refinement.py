@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from layers.base import RarLayer
+from layers.base import RarLayer, blobs
 from layers.common.shapes import FloatArray
 
 
@@ -70,10 +70,10 @@ class RefinementLossLayer(RarLayer):
         return [()]
 
     def forward(self, bottom: Any, top: Any) -> None:
-        top[0].data[...] = refinement_loss(*(blob.data for blob in bottom))
+        top[0].data[...] = refinement_loss(*(blob.data for blob in blobs(bottom)))
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
-        gradient = float(top[0].diff) * refinement_gradient(*(blob.data for blob in bottom))
+        gradient = float(top[0].diff) * refinement_gradient(*(blob.data for blob in blobs(bottom)))
         for i, wanted in enumerate(propagate_down):
             if wanted:
                 bottom[i].diff[...] = gradient if i < 2 else 0

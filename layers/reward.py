@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from layers.attention import softmax
-from layers.base import RarLayer
+from layers.base import RarLayer, blobs
 from layers.common.errors import RarError
 from layers.common.gamma import gamma_for_every_centre
 from layers.common.schemes import Scheme, scheme
@@ -86,14 +86,14 @@ class AttentionRewardLayer(RarLayer):
         return [()]
 
     def forward(self, bottom: Any, top: Any) -> None:
-        t, p = self.steps, self.parameters
-        s_hat = np.stack([blob.data for blob in bottom[1 : t + 2]])
-        confidence = np.concatenate([blob.data for blob in bottom[t + 2 : 2 * t + 2]])
+        t, p, bottoms = self.steps, self.parameters, blobs(bottom)
+        s_hat = np.stack([blob.data for blob in bottoms[1 : t + 2]])
+        confidence = np.concatenate([blob.data for blob in bottoms[t + 2 : 2 * t + 2]])
         reward = rewards(s_hat, bottom[0].data, self.scheme)
         if p.estimator == "expected":
             value, self.gradient = expected_reward(reward, confidence, p.eta, p.temperature)
         else:
-            centres = np.stack([blob.data[:, 0] for blob in bottom[2 * t + 2 :]]).astype(int)
+            centres = np.stack([blob.data[:, 0] for blob in bottoms[2 * t + 2 :]]).astype(int)
             value, self.gradient = reinforce(reward, confidence, centres, p.eta, p.temperature)
         top[0].data[...] = -value
 

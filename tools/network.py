@@ -56,8 +56,11 @@ def deconv_relu(n: Net, name: str, bottom: Blob, channels: int) -> Blob:
     return n[f"relu_{name}"]
 
 
-def cnn(n: Net, data: Blob, preset: Preset) -> None:
-    """conv1 ... conv5, reduction, deconv6, deconv7 and conv8, one map of scores per landmark at the crop's size."""
+def cnn(n: Net, data: Blob, preset: Preset, *, recurrent: bool) -> None:
+    """conv1 ... conv5, reduction, deconv6, deconv7 and conv8, one map of scores per landmark at the crop's size.
+
+    recurrent: deconv7 is read by the steps too, as `deconv7_steps`.
+    """
     blob = data
     for stage in preset.stages:
         for i in range(1, stage.convolutions + 1):
@@ -68,6 +71,9 @@ def cnn(n: Net, data: Blob, preset: Preset) -> None:
     blob = conv_relu(n, "reduction", blob, preset.reduction, 1, 1)
     blob = deconv_relu(n, "deconv6", blob, preset.deconv6)
     blob = deconv_relu(n, "deconv7", blob, preset.deconv7)
+    if recurrent:  # named here, or Caffe would split, and rename, what the steps read in place
+        n.deconv7_conv8, n.deconv7_steps = L.Split(blob, ntop=2)
+        blob = n.deconv7_conv8
     n.conv8 = L.Convolution(
         blob, num_output=preset.landmarks, kernel_size=1, param=weights(1), weight_filler={"type": "gaussian", "std": 0.01}
     )
@@ -109,20 +115,20 @@ def lstm(n: Net, name: str, t: int, phi: Blob, c: Blob, h: Blob, units: int, pre
     return n[f"{name}_c_{t + 1}"], n[f"{name}_h_{t + 1}"]
 
 
-def first_state(n: Net, preset: Preset) -> None:
-    """C_0 = h_0 = 0 of both LSTMs, and LSTMUnit's `cont` = 1, made from other blobs so that they follow the batch size."""
+def constants(n: Net, preset: Preset) -> None:
+    """C_0 = h_0 = 0 of both LSTMs, LSTMUnit's `cont` = 1 and gamma = 1/L for A-LSTM.
 
-    def constant(name: str, blob: Blob, value: float) -> None:
-        n[name] = L.Power(blob, scale=0, shift=value)
-
-    n.peak_sequence = L.Reshape(n.peak, shape={"dim": [1, -1, preset.landmarks]})
-    n.s_hat_0_sequence = L.Reshape(n.s_hat_0, shape={"dim": [1, -1, 2 * preset.landmarks]})
-    n.peak_mean = L.Reduction(n.peak_sequence, axis=2, operation=P.Reduction.MEAN)
-    for state in ("c", "h"):
-        constant(f"a_lstm_{state}_0", n.peak_sequence, 0)
-        constant(f"r_lstm_{state}_0", n.s_hat_0_sequence, 0)
-    constant("cont", n.peak_mean, 1)
-    constant("gamma_uniform", n.peak, 1 / preset.landmarks)
+    Made from `data` by native layers: so they follow the batch size and, data having no gradient, cost no backward.
+    """
+    landmarks = preset.landmarks
+    n.zero = L.Power(L.Reduction(n.data, axis=1, name="zero_per_image"), scale=0, name="zero")
+    n.cont = L.Power(L.Reshape(n.zero, shape={"dim": [1, -1]}), shift=1)
+    n.zero_column = L.Reshape(n.zero, shape={"dim": [-1, 1]})
+    n.gamma_uniform = L.Power(L.Tile(n.zero_column, axis=1, tiles=landmarks), shift=1 / landmarks)
+    n.zero_sequence = L.Reshape(n.zero, shape={"dim": [1, -1, 1]})
+    for name, units in (("a_lstm", landmarks), ("r_lstm", 2 * landmarks)):
+        for state in ("c", "h"):
+            n[f"{name}_{state}_0"] = L.Tile(n.zero_sequence, axis=2, tiles=units)
 
 
 def step(n: Net, t: int, preset: Preset) -> None:
@@ -131,7 +137,7 @@ def step(n: Net, t: int, preset: Preset) -> None:
     features = {"window": preset.window, "scale": preset.feature_scale}
     kind = "shape_indexed.ShapeIndexedFeatureLayer"
     if t + 1 < preset.steps:
-        n[f"deconv7_read_{t}"], n[f"phi_{t}"] = python_layer(kind, deconv7_before(n, t), s_hat, ntop=2, parameters=features)
+        n[f"deconv7_steps_read_{t}"], n[f"phi_{t}"] = python_layer(kind, deconv7_before(n, t), s_hat, ntop=2, parameters=features)
     else:
         n[f"phi_{t}"] = python_layer(kind, deconv7_before(n, t), s_hat, parameters=features)
     phi = n[f"phi_{t}"]
@@ -153,7 +159,7 @@ def step(n: Net, t: int, preset: Preset) -> None:
 
 def deconv7_before(n: Net, t: int) -> Blob:
     """deconv7 as step t reads it: what the step before passed on."""
-    return n[f"deconv7_read_{t - 1}"] if t else n.relu_deconv7
+    return n[f"deconv7_steps_read_{t - 1}"] if t else n.deconv7_steps
 
 
 def recurrence(n: Net, preset: Preset, pool: str) -> None:
@@ -165,8 +171,10 @@ def recurrence(n: Net, preset: Preset, pool: str) -> None:
         "mode": preset.initialisation,
         "pool": pool,
     }
-    n.s_hat_0 = python_layer("initialisation.InitialisationLayer", n.s_d, blobs=2, parameters=start, name="initialisation")
-    first_state(n, preset)
+    n.s_hat_0 = python_layer(
+        "initialisation.InitialisationLayer", n.s_d, blobs=2, parameters=start, name="initialisation", propagate_down=False
+    )
+    constants(n, preset)
     for t in range(preset.steps):
         step(n, t, preset)
 
@@ -229,7 +237,7 @@ def train_val(preset: Preset, *, warm_up: bool) -> Any:
     n.data, n.shape = python_layer(
         "samples.SampleLayer", ntop=2, blobs=1, parameters=source, name="train_samples", include={"phase": TRAIN}
     )
-    cnn(n, n.data, preset)
+    cnn(n, n.data, preset, recurrent=not warm_up)
     detection(n, preset)
     conv8_loss(n, preset)
     if warm_up:
@@ -247,7 +255,7 @@ def deploy(preset: Preset) -> Any:
     """The net for use: an image crop in, every shape, centre and confidence out. A caffe NetParameter."""
     n = caffe.NetSpec()
     n.data = L.Input(shape={"dim": [1, 3, preset.crop_size, preset.crop_size]})
-    cnn(n, n.data, preset)
+    cnn(n, n.data, preset, recurrent=True)
     detection(n, preset)
     recurrence(n, preset, pool="")
     return finish(n, f"rar_{preset.name}_deploy")

@@ -1,0 +1,62 @@
+"""Train RAR: conv8 first (the warm-up), then everything end to end. Run again to go on where it stopped."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its log is thousands of lines a net
+
+import click
+
+from layers.common.errors import RarError, run_command
+from tools.presets import PRESETS, Phase, preset
+from tools.train.phase import PhaseTrainer, Stopped, shortened
+
+PROTOTXT = Path("prototxt")
+CNN = ("conv", "reduction", "deconv")
+
+
+@click.command(help=__doc__)
+@click.option("--preset", "name", type=click.Choice(list(PRESETS)), default="vgg19", show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="prepared data, with train/ and shape_pool.h5")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="folder of the run: snapshots, weights, log.csv")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--vgg19", type=click.Path(path_type=Path), help="initial weights of conv1-conv5 (python3 -m tools.vgg19)")
+@click.option("--warm-up-iterations", type=int, help="instead of the preset's")
+@click.option("--iterations", type=int, help="of the end-to-end phase, instead of the preset's")
+def main(
+    name: str,
+    data: Path,
+    out: Path,
+    seed: int,
+    vgg19: Path | None,
+    warm_up_iterations: int | None,
+    iterations: int | None,
+) -> None:
+    chosen = preset(name)
+    if chosen.pretrained and not vgg19:
+        raise RarError(f"preset {name} starts from VGG-19: give --vgg19 FILE (python3 -m tools.vgg19 --out FILE)")
+    if not PROTOTXT.is_dir():
+        raise RarError(f"no {PROTOTXT}/ here: run from the project's root")
+    validate = (data / "val").is_dir()
+    os.environ |= {"DATA": str(data), "TEST_SET": "val"}
+
+    def trainer(phase_name: str, suffix: str, phase: Phase) -> PhaseTrainer:
+        template = PROTOTXT / name / f"solver{suffix}.prototxt"
+        return PhaseTrainer(phase_name, template, phase, out, seed, validate)
+
+    pretrained = tuple(f"{stage.name}_" for stage in chosen.stages)
+    print(f"preset {name}, data {data}, seed {seed}, run {out}", file=sys.stderr)
+    try:
+        warm = trainer("warm_up", "_warm_up", shortened(chosen.warm_up, warm_up_iterations)).run(vgg19, pretrained)
+        final = trainer("rar", "", shortened(chosen.end_to_end, iterations)).run(warm, CNN)
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(130)
+    print(final)
+
+
+if __name__ == "__main__":
+    run_command(lambda: main(standalone_mode=False))

@@ -1,0 +1,169 @@
+"""One run of Caffe's SGD solver over a phase of training."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import caffe
+import numpy as np
+from google.protobuf import text_format
+from tqdm import tqdm
+
+from layers.common.errors import RarError
+from tools.presets import Phase
+from tools.train.log import TrainingLog
+from tools.train.snapshots import Snapshots
+from tools.weights import load_weights
+
+LOG_EVERY = 20
+MINUTES_BETWEEN_SNAPSHOTS = 10
+
+
+class Stopped(Exception):
+    """The user asked training to stop, and the state is saved."""
+
+
+@contextmanager
+def stop_requests() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying of them: C++ is in the middle of an iteration."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def write_solver(template: Path, phase: Phase, snapshots: Snapshots, seed: int, validate: bool) -> Path:
+    """The solver file of this run: the committed one with this run's seed, length and folder, snapshots left to us."""
+    solver = caffe.proto.caffe_pb2.SolverParameter()
+    text_format.Parse(template.read_text(), solver)
+    solver.max_iter, solver.random_seed = phase.iterations, seed
+    solver.snapshot_prefix, solver.snapshot, solver.display = snapshots.prefix, 0, 0
+    if validate:
+        solver.test_interval = phase.iterations + 1  # we test, so that the figures reach the log
+    else:
+        del solver.test_iter[:]
+        solver.ClearField("test_interval")
+    path = snapshots.folder / f"{snapshots.phase}_solver.prototxt"
+    path.write_text(text_format.MessageToString(solver))
+    return path
+
+
+class PhaseTrainer:
+    """Trains one phase in `folder`, from `start` weights or from its last snapshot."""
+
+    def __init__(self, name: str, template: Path, phase: Phase, folder: Path, seed: int, validate: bool) -> None:
+        self.name, self.phase, self.folder = name, phase, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.snapshots = Snapshots(folder, name)
+        self.solver_file = write_solver(template, phase, self.snapshots, seed, validate)
+        self.validate = validate
+
+    @property
+    def result(self) -> Path:
+        """The weights this phase ends with."""
+        return self.folder / f"{self.name}.caffemodel"
+
+    def run(self, start: Path | None, names: tuple[str, ...]) -> Path:
+        """Train to the end of the phase; returns its weights. Stopped when the user interrupts; RarError on a NaN.
+
+        start: weights to begin with, where every layer whose name starts with one of `names` must be.
+        """
+        if self.result.is_file():
+            print(f"{self.name}: done already, {self.result}", file=sys.stderr)
+            return self.result
+        solver = caffe.SGDSolver(str(self.solver_file))
+        snapshot = self.snapshots.latest()
+        if snapshot:
+            print(f"{self.name}: going on from iteration {snapshot.iteration}", file=sys.stderr)
+            solver.restore(str(snapshot.state))
+        elif start:
+            load_weights(solver.net, start, names)
+            rewind_samples(solver.net)
+        self._loop(solver)
+        last = self.snapshots.take(solver)
+        last.weights.rename(self.result)
+        last.state.unlink()
+        return self.result
+
+    def _loop(self, solver: Any) -> None:
+        scalars = [name for name in solver.net.outputs if solver.net.blobs[name].count == 1]
+        validation = [f"val_{name}" for name in scalars] if self.validate else []
+        log = TrainingLog(self.folder / "log.csv", self.name, solver.iter, [*scalars, *validation])
+        sums, began, saved = np.zeros(len(scalars)), time.monotonic(), time.monotonic()
+        progress = tqdm(total=self.phase.iterations, initial=solver.iter, desc=self.name, unit="it", mininterval=5)
+        with stop_requests() as stop, progress:
+            while solver.iter < self.phase.iterations:
+                solver.step(1)
+                values = np.array([float(solver.net.blobs[name].data) for name in scalars])
+                self._check_finite(solver, dict(zip(scalars, values, strict=True)))
+                sums += values
+                progress.update()
+                if solver.iter % LOG_EVERY == 0:
+                    means = dict(zip(scalars, sums / LOG_EVERY, strict=True))
+                    if self.validate and solver.iter % self.phase.test_interval == 0:
+                        means |= {f"val_{name}": value for name, value in validation_means(solver, scalars).items()}
+                    log.write(solver.iter, time.monotonic() - began, solver.lr, means)
+                    progress.set_postfix_str(summary(means))
+                    sums[:] = 0
+                if stop:
+                    self.snapshots.take(solver)
+                    raise Stopped(f"stopped at iteration {solver.iter}: run the same command to go on")
+                due = time.monotonic() - saved > 60 * MINUTES_BETWEEN_SNAPSHOTS
+                if due or solver.iter % self.phase.snapshot == 0:
+                    self.snapshots.take(solver)
+                    saved = time.monotonic()
+
+    def _check_finite(self, solver: Any, values: dict[str, float]) -> None:
+        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        if bad:
+            raise RarError(
+                f"{bad[0]} is not finite at iteration {solver.iter}: lower base_lr in {self.solver_file} or in "
+                f"tools/presets.py; the last snapshot in {self.folder} is from before"
+            )
+
+
+def rewind_samples(net: Any) -> None:
+    """Weights of an earlier phase carry its place in the data; a new phase reads from row 0."""
+    for name, blobs in net.params.items():
+        if name.endswith("_samples"):
+            blobs[0].data[...] = 0
+
+
+def validation_means(solver: Any, scalars: list[str]) -> dict[str, float]:
+    """Mean of every scalar over the validation faces, as many as the solver's test_iter says."""
+    net = solver.test_nets[0]
+    net.share_with(solver.net)
+    rewind_samples(net)
+    count = solver.param.test_iter[0]
+    sums = np.zeros(len(scalars))
+    for _ in range(count):
+        net.forward()
+        sums += [float(net.blobs[name].data) for name in scalars]
+    return dict(zip(scalars, sums / count, strict=True))
+
+
+def summary(means: dict[str, float]) -> str:
+    """A few figures for the progress bar."""
+    shown = [(name, value) for name, value in means.items() if not name.startswith("loss_refinement_")]
+    return " ".join(f"{name.replace('nme_pupil_', 'nme_')} {value:.3g}" for name, value in shown[-8:])
+
+
+def shortened(phase: Phase, iterations: int | None) -> Phase:
+    """The phase with another number of iterations, when one is given."""
+    return replace(phase, iterations=iterations) if iterations else phase

@@ -1,0 +1,79 @@
+"""Weight files: loading one into a net after a check that it is meant for that net, and writing one without repeats."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from caffe.proto import caffe_pb2
+from google.protobuf.message import DecodeError
+
+from layers.common.errors import RarError
+from layers.common.files import finished_file
+
+SAMPLES = "_samples"  # layers whose only blob is the row to read next
+
+
+def read_weights(path: Path) -> Any:
+    """The NetParameter of a caffemodel; RarError when it is absent, damaged or empty."""
+    net = caffe_pb2.NetParameter()
+    try:
+        net.ParseFromString(path.read_bytes())
+    except OSError as error:
+        raise RarError(f"no weights at {path} ({error.strerror}): train first, or give WEIGHTS=") from error
+    except DecodeError as error:
+        raise RarError(f"{path} is no caffemodel, or is cut short: copy it again") from error
+    if not any(layer.blobs for layer in net.layer):
+        raise RarError(f"{path} holds no weights: copy it again")
+    return net
+
+
+def owners(net: Any) -> Iterator[tuple[str, list[Any]]]:
+    """The layers of a net that own weights, by name, with their blobs; layers that share another's are left out."""
+    seen = set()
+    for name, blobs in net.params.items():
+        addresses = {blob.data.__array_interface__["data"][0] for blob in blobs}
+        if not addresses <= seen:
+            yield name, list(blobs)
+        seen |= addresses
+
+
+def check_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> None:
+    """RarError unless every layer of `net` that owns weights (and whose name starts with one of `names`) has them in the file.
+
+    Caffe itself skips what it does not find, and would test a net of random weights without a word.
+    """
+    stored = {layer.name: [tuple(blob.shape.dim) for blob in layer.blobs] for layer in read_weights(path).layer}
+    for name, blobs in owners(net):
+        if name.endswith(SAMPLES) or not name.startswith(names):
+            continue
+        shapes = [tuple(blob.shape) for blob in blobs]
+        if not stored.get(name):
+            raise RarError(f"{path} has no weights for the layer {name}: it is for another net")
+        if stored[name] != shapes:
+            raise RarError(f"{path}: {name} is {stored[name]}, the net wants {shapes}: it is for another net")
+
+
+def load_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> None:
+    """Check, then copy, the weights of a caffemodel into a net."""
+    check_weights(net, path, names)
+    net.copy_from(str(path))
+
+
+def drop_repeats(path: Path, net: Any) -> None:
+    """Rewrite a caffemodel of `net` without the blobs that layers share: Caffe writes those of an LSTM T times."""
+    stored = read_weights(path)
+    owning = {name for name, _ in owners(net)}
+    for layer in stored.layer:
+        if layer.name not in owning:
+            del layer.blobs[:]
+    with finished_file(path) as part:
+        part.write_bytes(stored.SerializeToString())
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file, as the model cards and results name it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
