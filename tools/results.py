@@ -148,7 +148,9 @@ def _data(raw: dict[str, Any]) -> Data:
     return Data(boxes=str(raw["boxes"]), margin=float(raw["margin"]), raw=str(raw["raw"]), note=str(raw["note"]))
 
 
-def _decode(path: Path, number: int, face: dict[str, Any]) -> FaceResult:
+def _decode(path: Path, number: int, face: Any) -> FaceResult:
+    if not isinstance(face, dict):
+        raise RarError(f"{path}: face number {number} is not an object: write it again")
     name = face.get("name", f"number {number}")
     try:
         return FaceResult(

@@ -1,0 +1,70 @@
+"""`python3 -m tools.evaluate 300w|cofw68 --results FILE`: scores, tables and one last line to compare by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from layers.common.errors import run_command
+from layers.common.files import finished_file
+from tools.evaluate import cofw68, w300, w300_tables
+from tools.evaluate.tables import Table, as_csv, as_latex, as_markdown, as_text
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FORMATS = {"markdown": as_markdown, "csv": as_csv, "latex": as_latex}
+
+
+def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --csv, --markdown and --latex."""
+    for name in FORMATS:
+        command = click.option(f"--{name}", type=FILE, help=f"write the tables as {name} too")(command)
+    return command
+
+
+def show(tables: Sequence[Table], outputs: dict[str, Path | None]) -> None:
+    """Print the tables, and write them in the other formats asked for."""
+    print(as_text(tables))
+    for name, path in outputs.items():
+        if path:
+            with finished_file(path) as part:
+                part.write_text(FORMATS[name](tables), encoding="utf-8")
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    pass
+
+
+@main.command("300w")
+@click.option("--results", "paths", type=FILE, required=True, multiple=True, help="results file; one row each")
+@output_options
+def score_300w(paths: tuple[Path, ...], **outputs: Path | None) -> None:
+    """Table 1, both normalisations, error by stage; the last lines give each subset."""
+    evaluations = w300.evaluate_all(paths)
+    show(w300_tables.tables(evaluations), outputs)
+    for evaluation in evaluations:
+        if len(evaluations) > 1:
+            print(f"{evaluation.path}:")
+        for note in evaluation.partial_notes():
+            print(note)
+        for score in evaluation.scores.values():
+            print(score.line())
+
+
+@main.command("cofw68")
+@click.option("--annotations", type=click.Path(path_type=Path), required=True, help="folder of N_points.mat")
+@click.option("--results", "path", type=FILE, required=True, help="four-lines-per-face text, or a results file")
+@click.option("--visible", is_flag=True, help="score visible landmarks only in the last line")
+@output_options
+def score_cofw68(annotations: Path, path: Path, visible: bool, **outputs: Path | None) -> None:
+    """Error on the 507 COFW test faces by outer eye corners."""
+    result = cofw68.score(cofw68.read_annotations(annotations), cofw68.read_predictions(path))
+    show([cofw68.table(path, result)], outputs)
+    print(result.line(visible))
+
+
+if __name__ == "__main__":
+    run_command(main)
