@@ -29,7 +29,7 @@ def test_face_errors_by_both_normalisers(truth: np.ndarray) -> None:
 
 def test_the_truth_alone_normalises(truth: np.ndarray) -> None:
     """A prediction twice the size must not divide by its own, larger distance."""
-    error = metrics.face_errors(2 * truth, truth, SCHEME_29, "pupil")
+    error = metrics.face_errors(2.0 * truth, truth, SCHEME_29, "pupil")
     np.testing.assert_allclose(error, (PUPIL + CORNER) / 29 / PUPIL)
 
 

@@ -11,14 +11,14 @@ from layers.common.shapes import affine_apply, mirror_shape, pupil_distance, sim
 
 # Mirror image of each landmark in order, counted from 1 as the annotation guides print them.
 MIRROR_FROM_1 = {
-    "68": [*range(17, 0, -1), *range(27, 17, -1), 28, 29, 30, 31, 36, 35, 34, 33, 32, 46, 45, 44, 43, 48, 47, 40, 39, 38,
-           37, 42, 41, 55, 54, 53, 52, 51, 50, 49, 60, 59, 58, 57, 56, 65, 64, 63, 62, 61, 68, 67, 66],
+    "68": [*range(17, 0, -1), *range(27, 17, -1), 28, 29, 30, 31, 36, 35, 34, 33, 32, 46, 45, 44, 43, 48, 47, 40, 39,
+           38, 37, 42, 41, 55, 54, 53, 52, 51, 50, 49, 60, 59, 58, 57, 56, 65, 64, 63, 62, 61, 68, 67, 66],
     "29": [2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 21, 22, 24, 23, 25, 26, 27, 28, 29],
     "5": [2, 1, 3, 5, 4],
 }  # fmt: skip
 
 
-@pytest.fixture(params=SCHEMES.values(), ids=SCHEMES)
+@pytest.fixture(params=list(SCHEMES.values()), ids=list(SCHEMES))
 def each(request: pytest.FixtureRequest) -> Scheme:
     return request.param
 
