@@ -1,0 +1,50 @@
+"""Reading photographs, and telling a whole file from a truncated one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from layers.common.errors import RarError
+
+Image = NDArray[np.uint8]
+
+# Annotations count pixels as stored: a camera's orientation tag must not turn the image under them.
+_COLOUR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+_SMALL = cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def read_image(path: Path) -> Image:
+    """The photograph (H, W, 3) BGR. RarError when it is missing, truncated or no image."""
+    return _decode(path, _COLOUR)
+
+
+def check_image(path: Path) -> tuple[int, int]:
+    """Decode the whole file at an eighth of its size, which is quicker: width and height, rounded up to 8 px."""
+    height, width = _decode(path, _SMALL).shape[:2]
+    return 8 * width, 8 * height
+
+
+def _decode(path: Path, mode: int) -> Image:
+    try:
+        stored = path.read_bytes()
+    except OSError as error:
+        raise RarError(f"{path}: unreadable ({error.strerror}): replace it") from None
+    if _truncated(stored):
+        raise RarError(f"{path}: truncated, the file has no end mark: replace it")
+    image = cv2.imdecode(np.frombuffer(stored, np.uint8), mode) if stored else None
+    if image is None:
+        raise RarError(f"{path}: no image can be read from it: replace it")
+    return np.asarray(image, np.uint8)
+
+
+def _truncated(stored: bytes) -> bool:
+    """The decoders fill what is missing with grey and say nothing, so look for the end marks of JPEG and PNG."""
+    if stored.startswith(b"\xff\xd8"):
+        return stored.rfind(b"\xff\xd9") < stored.rfind(b"\xff\xda")  # end of image after the last start of scan
+    if stored.startswith(b"\x89PNG"):
+        return b"IEND" not in stored[-64:]
+    return False

@@ -1,0 +1,47 @@
+"""What a reader of a raw data set hands on: one record per face."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layers.common.errors import RarError
+
+
+@dataclass(frozen=True)
+class FaceRecord:
+    """One annotated face.
+
+    name: unique, e.g. "helen/testset/123_1". image: its file. subset: the raw folder, e.g. "helen/testset".
+    shape: (L, 2) f8 landmarks; box: (4,) f8 face box x0 y0 x1 y1; both in 0-based image px.
+    """
+
+    name: str
+    image: Path
+    subset: str
+    shape: NDArray[np.float64]
+    box: NDArray[np.float64]
+
+    @property
+    def photograph(self) -> str:
+        """Faces of one photograph share it: AFW and HELEN name them <photograph>_<face>, all digits."""
+        stem = self.name.rpartition("/")[2]
+        several = re.fullmatch(r"(\d+)_\d+", stem)
+        return several[1] if several else self.name
+
+
+def check_box(record: FaceRecord, width: int, height: int) -> None:
+    """RarError unless the box is finite, has an extent, and lies on both the image and the face."""
+    x0, y0, x1, y1 = record.box
+    place = f"{record.image}: the face box ({x0:.0f} {y0:.0f} {x1:.0f} {y1:.0f})"
+    if not np.isfinite(record.box).all() or x1 - x0 < 4 or y1 - y0 < 4:
+        raise RarError(f"{place} is degenerate: correct the .mat file or leave the face out")
+    if x1 <= 0 or y1 <= 0 or x0 >= width - 1 or y0 >= height - 1:
+        raise RarError(f"{place} is off the image: correct the .mat file or leave the face out")
+    low, high = record.shape.min(axis=0), record.shape.max(axis=0)
+    if x1 <= low[0] or y1 <= low[1] or x0 >= high[0] or y0 >= high[1]:
+        raise RarError(f"{place} is beside the annotated face: correct the .mat file or leave the face out")
