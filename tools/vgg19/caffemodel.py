@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from layers.common.errors import RarError
 from layers.common.files import finished_file
@@ -33,7 +34,7 @@ def read_convolutions(path: Path) -> Convolutions:
         net.ParseFromString(path.read_bytes())
     except OSError as error:
         raise RarError(f"cannot read {path} ({error.strerror}): give a VGG-19 caffemodel as VGG19=FILE") from error
-    except Exception as error:  # protobuf's DecodeError is not one class over its implementations
+    except DecodeError as error:
         raise RarError(f"{path} is not a caffemodel, or is cut short: fetch it again") from error
     layers = {layer.name: layer for layer in (*net.layer, *net.layers)}
     missing = [name for name in CONVOLUTIONS if name not in layers]
