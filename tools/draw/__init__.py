@@ -1,0 +1,1 @@
+"""Pictures from a results file, the prepared data and a training log."""

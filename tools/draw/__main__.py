@@ -1,0 +1,55 @@
+"""Draw a test run: python3 -m tools.draw --results FILE.json --data DATA --log OUT/log.csv --out DIR."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from matplotlib.figure import Figure
+
+from layers.common.errors import run_command
+from tools.draw import attention, choose, curves, overlay, style
+from tools.draw.images import PreparedPictures
+from tools.results import Results, read_results
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def origin(results: Results) -> str:
+    """The small print: where the faces come from and what they can be compared with."""
+    data = results.data
+    parts = [f"{len(results.faces)} {style.faces_from(data.raw)}", f"boxes: {data.boxes}, margin {data.margin:g}"]
+    if data.raw != "300w":
+        parts.append("not comparable with the paper")
+    return " · ".join([*parts, data.note] if data.note else parts)
+
+
+@click.command()
+@click.option("--results", "results_file", type=FILE, required=True, help="Results file, as make test-300w writes it.")
+@click.option("--data", type=FOLDER, help="Prepared data the results were made on; without it no faces are drawn.")
+@click.option("--log", type=FILE, help="Training log, OUT/log.csv; without it no loss curves are drawn.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for overlays, attention, stages, ced, loss (.png).")
+@click.option("--faces", type=click.IntRange(1, 12), default=6, show_default=True, help="Faces in the gallery.")
+def main(results_file: Path, data: Path | None, log: Path | None, out: Path, faces: int) -> None:
+    """Draw what can be drawn from the files given; prints the path of every picture."""
+    results = read_results(results_file)
+    note = origin(results)
+    figures: dict[str, Figure] = {}
+    if data:
+        pictures = PreparedPictures(data)
+        figures["overlays"] = overlay.gallery(results, choose.spread(results, faces), pictures, note).figure
+        if results.steps:
+            improved = choose.most_improved(results, 3)
+            chosen = f"the {len(improved)} faces that the steps improved most, of {note}"
+            figures["attention"] = attention.attention_chains(results, improved, pictures, chosen).figure
+    figures["stages"] = curves.error_by_stage(results, note)
+    figures["ced"] = curves.cumulative_errors(results, note)
+    if log:
+        figures["loss"] = curves.loss_curves(log, note if results.data.raw != "300w" else "")
+    for name, made in figures.items():
+        click.echo(style.save(made, out / f"{name}.png"))
+
+
+if __name__ == "__main__":
+    run_command(lambda: main(standalone_mode=False))
