@@ -35,6 +35,8 @@ class Cuda:
             "-DCPU_ONLY=OFF",
             "-DCUDA_HOST_COMPILER=/usr/bin/g++",
             f"-DCUDA_TOOLKIT_ROOT_DIR={self.nvcc.parent.parent}",
+            # else FindCUDA thinks that the toolkit has changed and forgets the compiler and libraries named here
+            f"-DCUDA_TOOLKIT_ROOT_DIR_INTERNAL={self.nvcc.parent.parent}",
             f"-DCUDA_NVCC_EXECUTABLE={self.nvcc}",
             f"-DCUDA_TOOLKIT_INCLUDE={includes[0]}",
             f"-DCMAKE_CXX_FLAGS={' '.join(f'-isystem {path}' for path in includes)}",

@@ -86,7 +86,7 @@ class Progress:
         if self._fresh:
             self.log.write_text("")
             self._fresh = False
-        return self.log.open("a")
+        return self.log.open("a", buffering=1)  # by lines: a person may be watching it
 
     def _follow(self, process: "subprocess.Popen[str]", write: Callable[[str], int]) -> None:
         shown = 0
