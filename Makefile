@@ -1,0 +1,83 @@
+# RAR-Caffe. `make help` lists the targets; every variable below can be given on the command line.
+
+PYTHON   := /usr/bin/python3
+PRESET   ?= vgg19
+SIZE     := $(if $(filter vgg19,$(PRESET)),256,$(if $(filter tiny,$(PRESET)),64,128))
+W300     ?=
+DATA     ?= data/300w_$(SIZE)
+BOXES    ?= detector
+MARGIN   ?= 1.4
+COPIES   ?= 10
+OCCLUDED ?= 0.4
+VALIDATION ?= 0
+SEED     ?= 0
+OUT      ?= runs/$(PRESET)
+WEIGHTS  ?= $(OUT)/rar.caffemodel
+TEST_SET ?= helen
+BATCH    ?= 1
+DEMO     ?= demo
+CACHE    := $(or $(RAR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rar-caffe)
+VGG      := $(CACHE)/vgg19/vgg19_conv.caffemodel
+LINT     := $(CACHE)/lint
+
+# Python with Caffe and the right BLAS kernels; fails with one line when Caffe is not built.
+RAR := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings"; $(PYTHON)
+
+.PHONY: help caffe env prototxt data-300w check-data train-300w test-300w vgg19 demo test lint clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+caffe: ## build BVLC Caffe into the per-machine cache (CUDA=1: for the GPU; CAFFE_SRC=: your checkout)
+	@$(PYTHON) -m tools.build_caffe $(if $(CUDA),--cuda)
+
+env: ## print what to export so that `caffe train` and `caffe test` work by hand: eval "$$(make -s env)"
+	@$(PYTHON) -m tools.environment
+	@echo 'export DATA=$(DATA) TEST_SET=$(TEST_SET)'
+
+prototxt: caffe ## write prototxt/ anew from tools/network.py and tools/presets.py
+	@$(RAR) -m tools.make_nets
+
+data-300w: caffe ## prepare 300-W: W300=DIR [DATA= BOXES=detector|gt MARGIN= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED=]
+	@test -n "$(W300)" || { echo 'error: give W300=DIR, the root of 300-W with afw/, helen/, lfpw/, ibug/' >&2; exit 1; }
+	@$(RAR) -m data_prep.prepare_300w --raw "$(W300)" --out "$(DATA)" --boxes $(BOXES) --crop-size $(SIZE) \
+	  --margin $(MARGIN) --copies $(COPIES) --occluded $(OCCLUDED) --validation $(VALIDATION) --seed $(SEED) \
+	  $(if $(OCCLUDERS),--occluders "$(OCCLUDERS)") $(if $(SKIP_BAD),--skip-bad)
+
+check-data: ## verify prepared data: DATA=
+	@$(PYTHON) -m data_prep.check "$(DATA)"
+
+vgg19: caffe ## initial weights of conv1-conv5 into the cache (VGG19=: your VGG_ILSVRC_19_layers.caffemodel)
+	@$(RAR) -m tools.vgg19 --out "$(VGG)" $(if $(VGG19),--caffemodel "$(VGG19)")
+
+train-300w: caffe $(if $(filter vgg19%,$(PRESET)),vgg19) ## train: PRESET=vgg19|vgg19_128|tiny [DATA= OUT= SEED=]; again: goes on
+	@$(RAR) -m tools.train --preset $(PRESET) --data "$(DATA)" --out "$(OUT)" --seed $(SEED) \
+	  $(if $(filter vgg19%,$(PRESET)),--vgg19 "$(VGG)") \
+	  $(if $(WARM_UP_ITERATIONS),--warm-up-iterations $(WARM_UP_ITERATIONS)) $(if $(ITERATIONS),--iterations $(ITERATIONS))
+
+test-300w: caffe ## test on every subset there is: PRESET= [DATA= WEIGHTS= OUT=]; Table 1, pictures, a line a subset
+	@$(RAR) -m tools.test_faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(DATA)" --out "$(OUT)/results.json" --batch $(BATCH)
+	@$(PYTHON) -m tools.draw --results "$(OUT)/results.json" --data "$(DATA)" --out "$(OUT)/pictures" \
+	  $(if $(wildcard $(OUT)/log.csv),--log "$(OUT)/log.csv")
+	@$(PYTHON) -m tools.evaluate 300w --results "$(OUT)/results.json"
+
+demo: caffe ## all of it on embedded synthetic faces, no download: data, training of `tiny`, test, table, pictures
+	@$(PYTHON) -m data_prep.synthetic_faces --out "$(DEMO)/faces" --seed $(SEED)
+	@$(RAR) -m data_prep.prepare_300w --raw "$(DEMO)/faces" --out "$(DEMO)/data" --dataset synthetic --any-count \
+	  --crop-size 64 --copies 6 --validation 0.05 --seed $(SEED)
+	@$(MAKE) --no-print-directory train-300w test-300w PRESET=tiny DATA="$(DEMO)/data" OUT="$(DEMO)/run"
+
+test: caffe ## the tests
+	@$(RAR) -m pytest tests
+
+lint: caffe $(LINT)/bin/mypy ## ruff and mypy
+	@$(LINT)/bin/ruff check .
+	@$(RAR) -m tools.environment >/dev/null && $(LINT)/bin/mypy
+
+$(LINT)/bin/mypy: pyproject.toml
+	@$(PYTHON) -m venv --system-site-packages "$(LINT)"
+	@"$(LINT)/bin/pip" install -q $$(sed -n 's/^# lint: //p' pyproject.toml) && touch "$@"
+
+clean: ## remove the demo and caches of Python here; prepared data, runs and Caffe stay
+	@rm -rf "$(DEMO)" .pytest_cache .mypy_cache .ruff_cache
