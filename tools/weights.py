@@ -63,12 +63,15 @@ def load_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> None:
 
 
 def drop_repeats(path: Path, net: Any) -> None:
-    """Rewrite a caffemodel of `net` without the blobs that layers share: Caffe writes those of an LSTM T times."""
+    """Rewrite a caffemodel of `net` without the layers that share their blobs: Caffe writes those of an LSTM T times.
+
+    The layers go, not their blobs alone: Caffe passes over a layer that is not in the file, but dies of one without blobs.
+    """
     stored = read_weights(path)
     owning = {name for name, _ in owners(net)}
-    for layer in stored.layer:
-        if layer.name not in owning:
-            del layer.blobs[:]
+    repeats = [i for i, layer in enumerate(stored.layer) if layer.blobs and layer.name not in owning]
+    for i in reversed(repeats):
+        del stored.layer[i]
     with finished_file(path) as part:
         part.write_bytes(stored.SerializeToString())
 
