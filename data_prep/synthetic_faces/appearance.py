@@ -9,8 +9,12 @@ from numpy.random import Generator
 
 from data_prep.synthetic_faces.model import Array
 
-SKINS = np.array([(205, 219, 250), (172, 196, 236), (140, 172, 222), (104, 142, 200), (70, 104, 158), (48, 72, 116), (38, 54, 86)])
-HAIRS = np.array([(24, 22, 24), (28, 36, 52), (38, 58, 88), (60, 96, 140), (110, 160, 205), (34, 62, 130), (150, 150, 152), (205, 208, 210)])
+SKINS = np.array(
+    [(205, 219, 250), (172, 196, 236), (140, 172, 222), (104, 142, 200), (70, 104, 158), (48, 72, 116), (38, 54, 86)]
+)
+HAIRS = np.array(
+    [(24, 22, 24), (28, 36, 52), (38, 58, 88), (60, 96, 140), (110, 160, 205), (34, 62, 130), (150, 150, 152)]
+)
 IRISES = np.array([(30, 48, 84), (24, 34, 56), (130, 100, 60), (96, 118, 72), (120, 120, 108), (60, 90, 110)])
 HAIR_STYLES = ("bald", "buzz", "short", "parted", "fringe", "long", "long_fringe", "afro", "bun")
 
@@ -57,12 +61,17 @@ def _near(rng: Generator, palette: Array, spread: float) -> Array:
     return np.asarray(np.clip(colour + rng.normal(0, spread, 3), 8, 252))
 
 
+def muted(rng: Generator, darkest: float = 15, lightest: float = 240, chroma: float = 0.16) -> Array:
+    """A random colour as of cloth, wood or walls: any lightness, little of pure red, green or blue."""
+    grey = rng.uniform(darkest, lightest)
+    hue = rng.normal(0, chroma, 3)
+    return np.asarray(np.clip(grey * (1 + hue - hue.mean()), 0, 255))
+
+
 def _light(rng: Generator, hard: bool) -> Light:
     azimuth = np.radians(np.clip(rng.normal(0, 45 if hard else 32), -85, 85))
     elevation = np.radians(np.clip(rng.normal(28, 22), -25, 75))
-    direction = np.array(
-        [np.sin(azimuth) * np.cos(elevation), -np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]
-    )
+    direction = np.array([np.sin(azimuth) * np.cos(elevation), -np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
     ambient = float(rng.uniform(0.28, 0.55) if hard else rng.uniform(0.38, 0.62))
     warm = rng.normal(0, 0.05)
     return Light(
@@ -76,7 +85,7 @@ def _light(rng: Generator, hard: bool) -> Light:
 
 def sample(rng: Generator, hard: bool) -> Appearance:
     """A random look; `hard` adds stronger light and more glasses and beards."""
-    skin = _near(rng, SKINS, 5)
+    skin = _near(rng, SKINS, 3)
     hair = _near(rng, HAIRS, 6) if skin.mean() > 110 or rng.random() < 0.15 else HAIRS[0] + rng.uniform(0, 14)
     style = str(rng.choice(HAIR_STYLES, p=[0.09, 0.1, 0.19, 0.15, 0.11, 0.15, 0.08, 0.06, 0.07]))
     feminine = style in ("long", "long_fringe", "bun")
@@ -100,6 +109,6 @@ def sample(rng: Generator, hard: bool) -> Appearance:
         makeup=makeup,
         wrinkles=float(rng.uniform(0, 1)),
         glasses=str(rng.choice(["none", "clear", "sun"], p=[0.72, 0.16, 0.12] if hard else [0.83, 0.13, 0.04])),
-        shirt=rng.uniform(15, 235, 3),
+        shirt=muted(rng, chroma=0.2),
         light=_light(rng, hard),
     )

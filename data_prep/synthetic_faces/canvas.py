@@ -1,6 +1,8 @@
-"""Drawing on the picture: soft polygons, filled with flat, lit or noisy colour. Pictures are float32 BGR 0..255."""
+"""Drawing on the picture: soft polygons and strokes in flat, lit or noisy colour. Pictures are float32 BGR 0..255."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -9,14 +11,9 @@ from numpy.typing import NDArray
 from data_prep.synthetic_faces.appearance import Light
 from data_prep.synthetic_faces.model import Array
 
-_SHIFT = 4
+_SHIFT = 4  # fractional bits of OpenCV's drawing functions
 
 Picture = NDArray[np.float32]
-
-
-def fixed(polygon: Array) -> NDArray[np.int32]:
-    """OpenCV's fixed-point coordinates of px."""
-    return np.asarray(np.rint(polygon * 2**_SHIFT), np.int32)
 
 
 def hull(points: Array) -> Array:
@@ -37,35 +34,43 @@ def smooth_polygon(points: Array, samples: int = 8) -> Array:
     return np.asarray(curve.transpose(1, 0, 2).reshape(-1, 2))
 
 
-class Region:
-    """A polygon's coverage within its bounding box on a picture."""
+def _blur(mask: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
+    """Gaussian blur; two box blurs, which cost less, where it is wide."""
+    if sigma < 3:
+        return np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), np.uint8)
+    size = int(sigma * 2.45) | 1
+    return np.asarray(cv2.blur(cv2.blur(mask, (size, size)), (size, size)), np.uint8)
 
-    def __init__(self, picture: Picture, polygons: list[Array], soft: float = 0.0) -> None:
+
+class Region:
+    """What polygons cover of a picture, or with `stroke` (px) lines along them, within their bounding box."""
+
+    def __init__(self, picture: Picture, paths: Sequence[Array], soft: float = 0.0, stroke: int = 0) -> None:
         height, width = picture.shape[:2]
-        every = np.concatenate(polygons)
-        pad = 2 + int(3 * soft)
-        self.left, self.top = np.clip(np.floor(every.min(0)).astype(int) - pad, 0, (width, height)).tolist()
-        right, bottom = np.clip(np.ceil(every.max(0)).astype(int) + pad + 1, 0, (width, height)).tolist()
-        self.view = picture[self.top : bottom, self.left : right]
+        every = np.concatenate(list(paths))
+        pad = 2 + int(3 * soft) + stroke
+        low, high = every.min(0), every.max(0)
+        left, top = max(0, int(low[0]) - pad), max(0, int(low[1]) - pad)
+        right, bottom = min(width, int(high[0]) + pad + 2), min(height, int(high[1]) + pad + 2)
+        self.left, self.top = left, top
+        self.view = picture[top : max(top, bottom), left : max(left, right)]
         mask = np.zeros(self.view.shape[:2], np.uint8)
         if mask.size:
-            shifted = [fixed(p - (self.left, self.top)) for p in polygons]
-            for polygon in shifted:
-                cv2.fillPoly(mask, [polygon], 255, cv2.LINE_AA, _SHIFT)
+            fixed = [np.rint((path - (left, top)) * 2**_SHIFT).astype(np.int32) for path in paths]
+            if stroke:
+                cv2.polylines(mask, fixed, False, 255, stroke, cv2.LINE_AA, _SHIFT)
+            else:
+                for polygon in fixed:  # one by one: together, overlaps would cancel out
+                    cv2.fillPoly(mask, [polygon], 255, cv2.LINE_AA, _SHIFT)
             if soft > 0:
-                mask = cv2.GaussianBlur(mask, (0, 0), soft)
-        self.mask = mask.astype(np.float32)[..., None] / 255
-        self.centre, self.radius = (every.min(0) + every.max(0)) / 2, np.maximum(np.ptp(every, axis=0) / 2, 1)
-
-    @property
-    def empty(self) -> bool:
-        """Nothing of it is on the picture."""
-        return self.mask.size == 0
+                mask = _blur(mask, soft)
+        self.mask = mask.astype(np.float32)[..., None] / np.float32(255)
+        self.centre, self.radius = (low + high) / 2, np.maximum((high - low) / 2, 1)
 
     def paint(self, colour: Array | Picture, strength: float = 1.0) -> None:
-        """Blend a colour (3,) or picture (h, w, 3) in."""
-        alpha = self.mask * np.float32(strength)
-        self.view += alpha * (np.asarray(colour, np.float32) - self.view)
+        """Blend a colour (3,) or picture (h, w, 3) in, clipped to 0..255."""
+        shade = np.minimum(np.asarray(colour, np.float32), np.float32(255))
+        self.view += (self.mask * np.float32(strength)) * (shade - self.view)
 
     def darken(self, factor: float) -> None:
         """Multiply by `factor` where covered."""
@@ -76,7 +81,8 @@ class Region:
         height, width = self.mask.shape[:2]
         nx = ((np.arange(width) + self.left - self.centre[0]) / self.radius[0] * bulge).astype(np.float32)[None, :]
         ny = ((np.arange(height) + self.top - self.centre[1]) / self.radius[1] * bulge).astype(np.float32)[:, None]
-        nz = np.sqrt(np.clip(1 - nx * nx - ny * ny, 0.04, 1))
-        facing = nx * light.direction[0] + ny * light.direction[1] + nz * light.direction[2]
-        shade = light.ambient * (0.88 - 0.12 * ny) + light.key * np.clip((facing + 0.25) / 1.25, 0, 1)
+        nz = np.sqrt(np.maximum(1 - nx * nx - ny * ny, np.float32(0.04)))
+        x, y, z = light.direction.astype(np.float32)
+        facing = np.minimum(np.maximum((nx * x + ny * y + nz * z + np.float32(0.25)) / np.float32(1.25), 0), 1)
+        shade = np.float32(light.ambient) * (np.float32(0.88) - np.float32(0.12) * ny) + np.float32(light.key) * facing
         return np.asarray(shade[..., None], np.float32)

@@ -32,8 +32,14 @@ class DrawnFace:
     occluder: str
 
 
-def _place(surface: Surface, drawn: landmarks.Features, angles: tuple[float, float, float], rng: np.random.Generator, size: tuple[int, int]) -> Pose:
-    """A pose whose landmark box has 50-60 % of the image's shorter side and lies near its middle."""
+def _place(
+    surface: Surface,
+    drawn: landmarks.Features,
+    angles: tuple[float, float, float],
+    rng: np.random.Generator,
+    size: tuple[int, int],
+) -> tuple[Pose, Array]:
+    """A pose whose landmark box has 50-60 % of the image's shorter side and lies near its middle; the landmarks."""
     perspective = float(rng.uniform(0.0, 0.06))
     trial = Pose(*angles, scale=1.0, shift=(0.0, 0.0), perspective=perspective)
     points = landmarks.image_points(surface, drawn, trial)
@@ -41,7 +47,8 @@ def _place(surface: Surface, drawn: landmarks.Features, angles: tuple[float, flo
     scale = float(rng.uniform(0.50, 0.60) * min(size) / (high - low).max())
     middle = np.array(size) / 2 + rng.uniform(-0.05, 0.05, 2) * size + (0, 0.02 * size[1])
     shift = middle - scale * (low + high) / 2
-    return Pose(*angles, scale=scale, shift=(float(shift[0]), float(shift[1])), perspective=perspective)
+    placed = Pose(*angles, scale=scale, shift=(float(shift[0]), float(shift[1])), perspective=perspective)
+    return placed, points * scale + shift
 
 
 def draw_face(seed: int, split: str, index: int, hard: bool = False) -> DrawnFace:
@@ -51,8 +58,7 @@ def draw_face(seed: int, split: str, index: int, hard: bool = False) -> DrawnFac
     look, angles = appearance.sample(rng, hard), pose.sample_angles(rng, hard)
     surface, drawn = Surface(identity, expression), landmarks.features(identity, expression)
     width, height = int(rng.integers(256, 321)), int(rng.integers(256, 321))
-    placed = _place(surface, drawn, angles, rng, (width, height))
-    points = landmarks.image_points(surface, drawn, placed)
+    placed, points = _place(surface, drawn, angles, rng, (width, height))
 
     picture = render_background.background(rng, height, width)
     render_body.behind(picture, placed, look, rng)

@@ -1,12 +1,13 @@
 """Who the face is and what it does: proportions, expression, and the 68 points on the unrotated face.
 
-Frame of the head: x to the right of the image, y down, z towards the viewer; the unit is the average inter-pupil distance
-and the eyes lie on y = 0. Proportions are those of a drawing manual, not measurements of any data set.
+Frame of the head: x to the right of the image, y down, z towards the viewer; the unit is the average inter-pupil
+distance and the eyes lie on y = 0. Proportions are those of a drawing manual, not measurements of any data set.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.random import Generator
@@ -32,7 +33,7 @@ OUTLINE = np.array(
         (0.00, 1.77, 0.00),
     ]
 )
-EAR, CHIN = 4, 10  # rows of OUTLINE between which the jaw landmarks lie
+EAR = 4  # row of OUTLINE where the jaw landmarks begin; they end at the chin, the last row
 # Midline profile without the nose: y, z.
 PROFILE = np.array(
     [
@@ -123,12 +124,12 @@ class Expression:
     @staticmethod
     def sample(rng: Generator, strength: float) -> Expression:
         """A random expression; `strength` 1 is everyday, 1.5 lively."""
-        jaw = float(np.clip(rng.choice([0.0, 0.15, 0.6], p=[0.45, 0.3, 0.25]) * rng.uniform(0.6, 1.4) * strength, 0, 1.1))
+        opening = rng.choice([0.0, 0.15, 0.6], p=[0.45, 0.3, 0.25]) * rng.uniform(0.6, 1.4)
         closed = float(rng.choice([0.0, 0.3, 1.0], p=[0.72, 0.2, 0.08]) * rng.uniform(0.7, 1.0))
         wink = float(rng.uniform(0.6, 1.0)) if rng.random() < 0.03 * strength else closed
         closing = (closed, wink) if rng.random() < 0.5 else (wink, closed)
         return Expression(
-            jaw=jaw,
+            jaw=float(np.clip(opening * strength, 0, 1.1)),
             smile=float(np.clip(rng.normal(0.35, 0.45) * strength, -0.6, 1.2)),
             pucker=float(rng.uniform(0.3, 1.0)) if rng.random() < 0.06 * strength else 0.0,
             brow_raise=float(np.clip(rng.normal(0, 0.5) * strength, -0.7, 1.3)),
@@ -137,11 +138,17 @@ class Expression:
         )
 
 
+@lru_cache(maxsize=16)
+def _spline_weights(count: int, samples: int) -> Array:
+    """Weights (m, count) of `count` points in m points of the cubic spline through them."""
+    pieces = count - 1
+    places = np.linspace(0, pieces, max(2, samples // pieces) * pieces + 1)
+    return np.asarray(CubicSpline(np.arange(count, dtype=float), np.eye(count))(places))
+
+
 def smooth_curve(points: Array, samples: int = CURVE_SAMPLES) -> Array:
-    """Points (samples + n - 1 at least, ...) of the cubic spline through `points` (n, d), which it contains exactly."""
-    steps = np.arange(len(points), dtype=float)
-    per_piece = max(2, samples // (len(points) - 1))
-    return np.asarray(CubicSpline(steps, points)(np.linspace(0, len(points) - 1, per_piece * (len(points) - 1) + 1)))
+    """About `samples` points (m, d) of the cubic spline through `points` (n, d), which are among them."""
+    return np.asarray(_spline_weights(len(points), samples) @ points)
 
 
 def outline(identity: Identity, expression: Expression) -> Array:
@@ -164,11 +171,12 @@ def lower_face_y(y: Array, identity: Identity, expression: Expression) -> Array:
 
 
 def eyes(identity: Identity, expression: Expression) -> tuple[Array, Array]:
-    """The six points of each eye (6, 2) in 300-W order: outer/inner corner, upper lid, corner, lower lid (clockwise)."""
+    """The six points of each eye (6, 2) in 300-W order: left corner, then clockwise."""
     half = 0.195 * identity.eye_width
     opening = identity.eye_opening * (1 + 0.18 * max(0.0, expression.brow_raise))
     squint = 1 - 0.22 * max(0.0, expression.smile)
-    right_eye, left_eye = [], []
+    left_eye: list[tuple[float, float]] = []
+    right_eye: list[tuple[float, float]] = []
     for closing, eye in zip(expression.closing, (left_eye, right_eye), strict=True):
         lower = 0.058 * opening * squint
         upper = -0.088 * opening * squint * (1 - closing) + (lower - 0.008) * closing
@@ -221,7 +229,7 @@ def mouth(identity: Identity, expression: Expression) -> Array:
     lower = 0.135 * identity.lower_lip * (1 - 0.20 * max(smile, 0) + 0.35 * expression.pucker)
     gap = 0.012 + 0.36 * jaw + 0.02 * max(smile, 0)
     lift = 0.03 * jaw + 0.05 * max(smile, 0)
-    corner = -0.085 * smile + 0.42 * gap
+    corner = -0.02 - 0.085 * smile + 0.42 * gap
     # a fraction 0 at the corner and 1 at the middle bends each edge towards the corners' height
     bend = np.array([0.0, 0.62, 0.95, 1.0, 0.95, 0.62, 0.0])
     x = half * np.array([-1, -0.64, -0.27, 0, 0.27, 0.64, 1])

@@ -14,7 +14,7 @@ PIVOT = np.array([0.0, 0.35, -0.55])  # the head turns about this point of its f
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Array:
-    """Rotation (3, 3) from angles in degrees: yaw turns the nose to the right of the image, pitch down, roll clockwise."""
+    """Rotation (3, 3) by angles in degrees: yaw turns the nose to the image's right, pitch down, roll clockwise."""
     a, b, c = np.radians([yaw, pitch, roll])
     turn = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
     nod = np.array([[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]])

@@ -5,23 +5,25 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from data_prep.synthetic_faces import noise
+from data_prep.synthetic_faces.appearance import muted
 from data_prep.synthetic_faces.canvas import Picture
 
 
 def _gradient(rng: Generator, height: int, width: int) -> Picture:
-    """A bilinear gradient between four colours."""
-    base = rng.uniform(10, 240, 3)
-    corners = np.clip(base + rng.normal(0, 45, (2, 2, 3)), 0, 255).astype(np.float32)
-    return np.asarray(cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR))
+    """A bilinear gradient between four related colours."""
+    base = muted(rng)
+    corners = base + rng.normal(0, 22, (2, 2, 1)) + rng.normal(0, 8, (2, 2, 3))
+    return np.asarray(cv2.resize(corners.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
 
 
-def _shapes(rng: Generator, picture: Picture, count: int) -> None:
+def _shapes(rng: Generator, picture: NDArray[np.uint8], count: int) -> None:
     """Random ellipses, boxes and bars."""
     height, width = picture.shape[:2]
     for _ in range(count):
-        colour = rng.uniform(0, 255, 3).tolist()
+        colour = muted(rng, chroma=0.25).tolist()
         x, y = int(rng.integers(0, width)), int(rng.integers(0, height))
         kind = rng.integers(3)
         if kind == 0:
@@ -35,24 +37,26 @@ def _shapes(rng: Generator, picture: Picture, count: int) -> None:
             cv2.line(picture, (x, y), end, colour, int(rng.integers(2, 22)), cv2.LINE_AA)
 
 
-def _stripes(rng: Generator, picture: Picture) -> None:
-    """Periodic stripes, as of a wall or a blind."""
-    height, width = picture.shape[:2]
+def _stripes(rng: Generator, height: int, width: int) -> Picture:
+    """Periodic stripes, as of a wall or a blind, to be added (height, width, 1)."""
     angle, period = rng.uniform(0, np.pi), rng.uniform(8, 50)
     x, y = np.arange(width, dtype=np.float32)[None, :], np.arange(height, dtype=np.float32)[:, None]
     wave = np.sin((x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle))) * np.float32(2 * np.pi / period))
-    picture += (np.float32(rng.uniform(8, 30)) * np.sign(wave))[..., None]
+    return np.asarray((np.float32(rng.uniform(6, 20)) * np.tanh(4 * wave))[..., None], np.float32)
 
 
 def background(rng: Generator, height: int, width: int) -> Picture:
     """A random background (height, width, 3)."""
-    picture = _gradient(rng, height, width)
+    smooth = _gradient(rng, height, width)
     if rng.random() < 0.6:
         cloud = noise.piece(rng, "cloud", height, width)[..., None]
-        picture += cloud * rng.normal(0, 18, 3).astype(np.float32)
+        smooth += cloud * (rng.normal(0, 14) + rng.normal(0, 5, 3)).astype(np.float32)
     if rng.random() < 0.2:
-        _stripes(rng, picture)
+        smooth += _stripes(rng, height, width)
+    picture = np.asarray(np.clip(smooth, 0, 255), np.uint8)
     if rng.random() < 0.7:
         _shapes(rng, picture, int(rng.integers(2, 16)))
-    picture = cv2.blur(picture, (k := int(rng.integers(1, 12)), k)) if rng.random() < 0.75 else picture
-    return np.asarray(np.clip(picture, 0, 255), np.float32)
+    if rng.random() < 0.8:
+        size = int(rng.integers(2, 14))
+        picture = np.asarray(cv2.blur(cv2.blur(picture, (size, size)), (size, size)), np.uint8)
+    return picture.astype(np.float32)

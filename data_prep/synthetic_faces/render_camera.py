@@ -16,7 +16,10 @@ def develop(picture: Picture, rng: Generator, hard: bool) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
     if rng.random() < (0.35 if hard else 0.2):
         picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.6, 1.7 if hard else 1.2)))
-    gain = rng.uniform(0.78, 1.15) * (1 + rng.normal(0, 0.03, 3))
+    # a camera exposes for what is in the middle, though never fully
+    middle = picture[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4]
+    exposure = np.clip((105 / max(float(middle.mean()), 1.0)) ** 0.5, 0.8, 1.9)
+    gain = exposure * rng.uniform(0.82, 1.12) * (1 + rng.normal(0, 0.025, 3))
     picture = picture * gain.astype(np.float32)
     deviation = rng.uniform(1, 9 if hard else 5)
     if rng.random() < 0.08:

@@ -11,6 +11,9 @@ from data_prep.synthetic_faces.pose import Pose
 
 _CENTRE = np.array([0.0, -0.25, -0.9])  # of the skull
 _RADII = np.array([1.13, 1.42, 1.22])
+_LOCK = np.array(  # inner edge of a lock of long hair on the right, from the parting down
+    [(0.62, -1.25, -0.1), (0.98, -0.75, -0.12), (1.1, -0.1, -0.35), (1.08, 0.7, -0.45), (1.02, 1.7, -0.35)]
+)
 
 
 def inside_hair(grid: Array, look: Appearance) -> Array:
@@ -48,7 +51,8 @@ def beard_cover(grid: Array, features: Features, look: Appearance) -> Array:
         lips = ((x / (np.abs(features.mouth[6, 0]) + 0.07)) ** 2 + ((y - features.mouth[14, 1]) / 0.2) ** 2) > 1
         cover = look.beard * np.clip((y - cheek) / 0.14, 0, 1) * clear * lips
     if look.moustache > 0:
-        top, lip = features.nose[6, 1] + 0.02, features.mouth[3, 1]
+        top = features.nose[6, 1] + 0.02 + 0.4 * np.maximum(0, x - 0.1)
+        lip = features.mouth[3, 1]
         band = np.clip((y - top) / 0.07, 0, 1) * np.clip((lip + 0.45 * np.maximum(0, x - 0.22) - y) / 0.04 + 0.4, 0, 1)
         cover = np.maximum(cover, look.moustache * band * np.clip((0.52 - x) / 0.08, 0, 1))
     return cover
@@ -57,9 +61,7 @@ def beard_cover(grid: Array, features: Features, look: Appearance) -> Array:
 def _ball(centre: Array, radii: Array, count: int = 14) -> Array:
     """Points (n, 3) on an ellipsoid."""
     longitude, latitude = np.meshgrid(np.linspace(0, 2 * np.pi, count), np.linspace(0, np.pi, count))
-    unit = np.stack(
-        [np.sin(latitude) * np.cos(longitude), np.cos(latitude), np.sin(latitude) * np.sin(longitude)], -1
-    )
+    unit = np.stack([np.sin(latitude) * np.cos(longitude), np.cos(latitude), np.sin(latitude) * np.sin(longitude)], -1)
     return np.asarray(unit.reshape(-1, 3) * radii + centre)
 
 
@@ -86,8 +88,7 @@ def locks(look: Appearance, pose: Pose) -> list[Array]:
     inner = 0.10 * np.sin(9 * look.hairline)
     polygons = []
     for sign in (-1, 1):
-        edge = np.array([(0.62, -1.25, -0.1), (0.98, -0.75, -0.12), (1.10, -0.1, -0.35), (1.08, 0.7, -0.45), (1.02, 1.7, -0.35)])
-        edge[2:, 0] -= inner * sign + 0.02
+        edge = _LOCK - np.array([[0.0], [0.0], [1.0], [1.0], [1.0]]) * (inner * sign + 0.02, 0, 0)
         rim = edge + np.array([0.20, 0.0, -0.25]) * np.array([[0.6], [1], [1], [1.2], [1.5]])
         both = np.concatenate([edge, rim[::-1]]) * (sign, 1, 1)
         polygons.append(pose.project(both)[:, :2])

@@ -29,21 +29,19 @@ def draw(picture: Picture, surface: Surface, features: Features, pose: Pose, loo
 
     place, coverage = render_mesh.rasterise(pose.project(lifted), (picture.shape[1], picture.shape[0]))
     left, top, width, height = cv2.boundingRect(coverage)
-    box = np.s_[top : top + height, left : left + width]
+    box = np.s_[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
     place, coverage = np.ascontiguousarray(place[box]), np.ascontiguousarray(coverage[box])
 
     colour = render_mesh.look_up(texture, place).astype(np.float32)
     maps = np.stack([diffuse, shine, inside, beard], -1).astype(np.float32)
     light, gloss, hair_depth, beard_here = cv2.split(render_mesh.look_up(maps, place))
-    strands = render_mesh.look_up(noise.piece(rng, "strands", render_texture.SIDE, render_texture.SIDE), place)
-    hair = look.hair.astype(np.float32) * (1 + 0.2 * strands[..., None]) + 3 * strands[..., None]
-    if look.beard > 0 or look.moustache > 0:
-        colour = _blend(colour, 0.85 * hair, np.clip(beard_here * (0.8 + 0.35 * strands), 0, 0.94))
-    soft = 0.12 if look.hair_style == "buzz" else 0.06
-    hairy = np.clip((hair_depth + 0.045 * strands) / soft, 0, 1) * (0.75 if look.hair_style == "buzz" else 1)
+    strands = render_mesh.look_up(noise.piece(rng, "strands", render_texture.HEIGHT, render_texture.WIDTH), place)
+    hair = look.hair.astype(np.float32) * (1 + np.float32(0.22) * strands[..., None])
+    colour = _blend(colour, 0.85 * hair, np.clip(beard_here * (0.8 + 0.35 * strands), 0, 0.94))
+    soft, dense = (0.12, 0.75) if look.hair_style == "buzz" else (0.06, 1.0)
+    hairy = np.clip((hair_depth + 0.045 * strands) / soft, 0, 1) * dense
     colour = _blend(colour, hair, hairy)
     lit = colour * light[..., None] * look.light.tint.astype(np.float32)
     lit += (gloss * (1 - 0.6 * hairy) * 255)[..., None]
-    alpha = cv2.GaussianBlur(coverage, (3, 3), 0.8).astype(np.float32) / 255
-    alpha[coverage == 0] = 0
-    picture[box] = _blend(picture[box], np.clip(lit, 0, 255), alpha)
+    np.clip(lit, 0, 255, out=lit)
+    picture[box] = _blend(picture[box], lit, render_mesh.soft_edge(coverage))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.synthetic_faces.appearance import Light
 from data_prep.synthetic_faces.model import Array
-from data_prep.synthetic_faces.pose import Pose
 from data_prep.synthetic_faces.surface import COLUMNS, ROWS
 
 _SHIFT = 4
@@ -18,6 +19,7 @@ def normals(turned: Array) -> Array:
     """Unit normals (ROWS, COLUMNS, 3) of a grid in the camera's frame, towards the outside."""
     across, down = np.gradient(turned, axis=1), np.gradient(turned, axis=0)
     normal = np.cross(across, down)
+    normal[0], normal[-1] = normal[1], normal[-2]  # crown and chin are points: their rows have no direction
     return np.asarray(normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9))
 
 
@@ -45,24 +47,41 @@ def rasterise(projected: Array, size: tuple[int, int]) -> tuple[NDArray[np.float
     visible = np.flatnonzero(area.ravel() > 0.02)
     order = visible[np.argsort(np.asarray(depth).ravel()[visible], kind="stable")]
     fixed = np.rint(quads.reshape(-1, 4, 2) * 2**_SHIFT).astype(np.int32)
-    owner = np.full((height, width), -1, np.int32)
+    owner = np.full((height, width), -1, np.int16)
     for index in order.tolist():
         cv2.fillConvexPoly(owner, fixed[index], index, cv2.LINE_8, _SHIFT)
-    ys, xs = np.nonzero(owner >= 0)
-    cell = owner[ys, xs]
-    inverse = 1 / np.where(np.abs(area) > 1e-9, area, 1.0).ravel()[cell]
-    a, d = across.reshape(-1, 2)[cell], down.reshape(-1, 2)[cell]
-    middle = quads.mean(2).reshape(-1, 2)[cell]
-    dx, dy = xs - middle[:, 0], ys - middle[:, 1]
-    u = (dx * d[:, 1] - dy * d[:, 0]) * inverse
-    v = (dy * a[:, 0] - dx * a[:, 1]) * inverse
-    place = np.zeros((height, width, 2), np.float32)
-    place[ys, xs, 0] = cell % (COLUMNS - 1) + 0.5 + np.clip(u, -1, 1)
-    place[ys, xs, 1] = cell // (COLUMNS - 1) + 0.5 + np.clip(v, -1, 1)
-    return place, (owner >= 0).astype(np.uint8) * 255
+    coverage = np.where(owner >= 0, np.uint8(255), np.uint8(0))
+    # one pixel more all round, for the soft edge
+    owner = np.where(owner < 0, cv2.dilate(owner, np.ones((3, 3), np.uint8)), owner)
+    covered = np.flatnonzero(owner.ravel() >= 0)
+    x, y = (covered % width).astype(np.float32), (covered // width).astype(np.float32)
+    table = _inverse_maps(quads, across, down, area).take(owner.ravel()[covered], axis=0)
+    place = np.zeros((height * width, 2), np.float32)
+    for axis in range(2):
+        xx, xy, shift, middle = table[:, 4 * axis : 4 * axis + 4].T
+        place[covered, axis] = np.minimum(np.maximum(xx * x + xy * y + shift, middle - 1), middle + 1)
+    return place.reshape(height, width, 2), coverage
 
 
-def look_up(image: NDArray[np.generic], place: NDArray[np.float32]) -> NDArray[np.generic]:
+def _inverse_maps(quads: Array, across: Array, down: Array, area: Array) -> NDArray[np.float32]:
+    """Per cell (cells, 8): the affine map from px to the grid's column, the column in its middle, and so the row."""
+    inverse = 1 / np.where(np.abs(area) > 1e-9, area, 1.0)[..., None]
+    rows, columns = np.indices(area.shape)[..., None] + 0.5
+    middle = quads.mean(2)
+    to_column, to_row = down[..., ::-1] * (1, -1) * inverse, across[..., ::-1] * (-1, 1) * inverse
+    parts = []
+    for gradient, value in ((to_column, columns), (to_row, rows)):
+        parts += [gradient, value - (gradient * middle).sum(-1, keepdims=True), value]
+    return np.concatenate(parts, -1).reshape(-1, 8).astype(np.float32)
+
+
+def soft_edge(coverage: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Coverage 0..1 with the jagged edge of `coverage` (0 or 255) smoothed over about two pixels."""
+    blurred = cv2.GaussianBlur(coverage, (5, 5), 1.0).astype(np.float32)
+    return np.asarray(np.clip(blurred * np.float32(1.7 / 255) - np.float32(0.42), 0, 1), np.float32)
+
+
+def look_up(image: NDArray[Any], place: NDArray[np.float32]) -> NDArray[Any]:
     """Values of an image over the whole surface (h, w[, c]) at rasterised grid coordinates (height, width, 2)."""
     height, width = image.shape[:2]
     scale = np.array([(width - 1) / (COLUMNS - 1), (height - 1) / (ROWS - 1)], np.float32)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 
 from data_prep.synthetic_faces import noise
-from data_prep.synthetic_faces.appearance import Appearance
-from data_prep.synthetic_faces.canvas import Picture, Region, fixed, smooth_polygon
+from data_prep.synthetic_faces.appearance import Appearance, muted
+from data_prep.synthetic_faces.canvas import Picture, Region, smooth_polygon
 from data_prep.synthetic_faces.model import Array
 
-KINDS = ("hand", "mask", "phone", "cup", "strands", "microphone")
+_MASK_COLOURS = np.array([(225, 205, 170), (236, 236, 236), (40, 40, 40), (190, 160, 215)])
+_FINGERS = (0.55, 0.64, 0.61, 0.47)  # lengths
 
 
 def _capsule(start: Array, end: Array, radius: float) -> Array:
@@ -25,126 +25,109 @@ def _capsule(start: Array, end: Array, radius: float) -> Array:
 
 
 def _hand(picture: Picture, points: Array, size: float, look: Appearance, rng: Generator) -> None:
-    skin = look.skin * rng.uniform(0.85, 1.08) if rng.random() < 0.8 else rng.uniform(60, 220, 3)
+    """A hand that comes from below and covers a part of the face with its fingers."""
+    skin = look.skin * rng.uniform(0.85, 1.08) if rng.random() < 0.8 else muted(rng, 60, 220)
     target = points[rng.choice([2, 5, 8, 11, 14, 57, 33, 36, 45])]
-    angle = rng.uniform(np.pi * 0.1, np.pi * 0.9)  # the arm comes from below
-    along = np.array([np.cos(angle), np.sin(angle)])
+    angle = rng.uniform(0.1, 0.9) * np.pi
+    along = np.array([np.cos(angle), np.sin(angle)])  # from the fingertips to the wrist
     side = np.array([-along[1], along[0]])
-    palm = target + along * size * rng.uniform(0.35, 0.75)
-    spread = rng.uniform(0.02, 0.12)
-    thick = size * 0.105
-    parts = []
-    for k in range(4):
-        offset = (k - 1.5) * thick * 1.75
-        length = size * (0.55, 0.64, 0.61, 0.47)[k] * rng.uniform(0.75, 1.0)
-        direction = -along + side * (k - 1.5) * spread
-        base = palm + side * offset
-        parts.append(_capsule(base, base + direction * length, thick))
-    parts.append(_capsule(palm + side * thick * 3.2 + along * thick, palm + side * thick * 5.4 - along * size * 0.28, thick * 1.1))
+    palm, thick, spread = target + along * size * rng.uniform(0.35, 0.75), size * 0.105, rng.uniform(0.02, 0.12)
+    fingers = []
+    for place, length in zip((-1.5, -0.5, 0.5, 1.5), _FINGERS, strict=True):
+        base, reach = palm + side * place * thick * 1.75, size * length * rng.uniform(0.75, 1)
+        fingers.append(_capsule(base, base + (side * place * spread - along) * reach, thick))
+    thumb = palm + side * thick * 5.4 - along * size * 0.28
+    fingers.append(_capsule(palm + side * thick * 3.2 + along * thick, thumb, thick * 1.1))
     wrist = palm + along * size * 1.6
-    palm_shape = np.array(
-        [palm + side * thick * 3.5, palm - side * thick * 3.5, wrist - side * thick * 2.8, wrist + side * thick * 2.8]
-    )
+    across, narrow = side * thick * 3.5, side * thick * 2.8
+    back = np.stack([palm + across, palm - across, wrist - narrow, wrist + narrow])
+    Region(picture, [*fingers, back], size * 0.035).darken(0.75)
     shade = look.light.ambient + 0.75 * look.light.key
-    shadow = Region(picture, [*parts, palm_shape], size * 0.035)
-    if not shadow.empty:
-        shadow.darken(0.75)
-    for shape in (smooth_polygon(palm_shape, 6), *parts):
-        rim = Region(picture, [shape], 0.5)
-        if rim.empty:
-            continue
-        rim.paint(skin * 0.62 * shade)
-        core = Region(picture, [shape.mean(0) + (shape - shape.mean(0)) * 0.93], thick * 0.22)
-        if not core.empty:
-            core.paint(np.clip(skin * shade, 0, 255))
+    for shape in (smooth_polygon(back, 6), *fingers):
+        Region(picture, [shape], 0.5).paint(skin * 0.62 * shade)
+        middle = shape.mean(0)
+        Region(picture, [middle + (shape - middle) * 0.93], thick * 0.22).paint(skin * shade)
 
 
-def _mask(picture: Picture, points: Array, size: float, look: Appearance, rng: Generator) -> None:
-    colour = np.array([(225, 205, 170), (236, 236, 236), (40, 40, 40), (190, 160, 215)])[rng.integers(4)] * 0.96
-    drop = (points[8] - points[27]) * 0.04
-    jaw = points[2:15] + drop
-    top = np.array([points[1] * 0.4 + points[2] * 0.6, points[28] * 0.85 + points[29] * 0.15, points[15] * 0.4 + points[14] * 0.6])
-    shape = np.concatenate([jaw, top[2:], (points[[46, 28, 41]] + points[[14, 28, 2]]) / 2 + drop, top[:1]])
-    for ear, near in ((0, 2), (16, 14)):
-        for lift in (0, 2):
-            end = points[near] + (points[4 if near == 2 else 12] - points[near]) * 0.5 * lift
-            cv2.line(picture, points[ear].astype(int).tolist(), end.astype(int).tolist(), (colour * 0.9).tolist(), 2, cv2.LINE_AA)
-    region = Region(picture, [shape], 0.5)
-    if region.empty:
-        return
-    height, width = region.mask.shape[:2]
-    folds = 1 + 0.06 * np.sign(np.sin(np.linspace(0, rng.uniform(18, 26), height, dtype=np.float32)))[:, None, None]
-    cloth = colour.astype(np.float32) * folds + noise.piece(rng, "mottle", height, width)[..., None] * 3
-    region.paint(np.clip(cloth * region.round_light(look.light, 0.75), 0, 255))
-    crease = points[[2, 4, 33, 12, 14]] * 0.6 + points[[3, 5, 57, 11, 13]] * 0.4
-    for offset in (-0.1, 0.1):
-        path = crease[1:4] + (points[8] - points[27]) * offset
-        cv2.polylines(picture, [fixed(path)], False, (colour * 0.72).tolist(), 1, cv2.LINE_AA, 4)
+def _mask(picture: Picture, points: Array, look: Appearance, rng: Generator) -> None:
+    """A medical mask from the nose's bridge to the jaw, with straps to the ears."""
+    colour = _MASK_COLOURS[rng.integers(len(_MASK_COLOURS))] * 0.96
+    down = points[8] - points[27]
+    left, right = 0.4 * points[1] + 0.6 * points[2], 0.4 * points[15] + 0.6 * points[14]
+    nose = 0.7 * points[28] + 0.3 * points[29]
+    cheeks = 0.5 * (points[[46, 41]] + points[[14, 2]]) + 0.04 * down
+    shape = np.stack([left, *(points[3:14] + 0.04 * down), right, cheeks[0], nose, cheeks[1]])
+    ties = ((0, left), (0, points[4]), (16, right), (16, points[12]))
+    straps = [np.stack([points[ear], end]) for ear, end in ties]
+    Region(picture, straps, stroke=2).paint(colour * 0.9)
+    region = Region(picture, [smooth_polygon(shape, 4)], 0.5)
+    cloth = colour.astype(np.float32) + noise.piece(rng, "mottle", *region.mask.shape[:2])[..., None] * np.float32(3)
+    region.paint(cloth * region.round_light(look.light, 0.75))
+    # pleats run from cheek to cheek, bent by the nose
+    middle = nose + 0.2 * down
+    pleat = np.stack([left + 0.1 * down, 0.5 * (left + middle), middle, 0.5 * (right + middle), right + 0.1 * down])
+    pleats = [pleat + down * drop for drop in (0.03, 0.16, 0.29)]
+    Region(picture, pleats, 0.5, stroke=2).darken(0.8)
 
 
-def _boxy(picture: Picture, points: Array, size: float, look: Appearance, rng: Generator, tall: float) -> None:
-    """A phone (tall box) or a cup (short box with a rim)."""
-    target = points[rng.choice([1, 3, 13, 15])] if tall > 1.5 else points[rng.choice([57, 51, 66])]
-    wide = size * rng.uniform(0.32, 0.5)
-    angle = rng.normal(0, 0.3)
+def _box(picture: Picture, points: Array, size: float, rng: Generator, tall: float) -> None:
+    """A phone beside the face (tall) or a cup at the mouth."""
+    phone = tall > 1.5
+    target = points[rng.choice([1, 3, 13, 15] if phone else [57, 51, 66])]
+    wide, angle = size * rng.uniform(0.32, 0.5), rng.normal(0, 0.3)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    box = np.array([(-1, -1), (-0.9, -1.04), (0.9, -1.04), (1, -1), (0.96, 1), (0.86, 1.04), (-0.86, 1.04), (-0.96, 1)])
-    shape = (box * (wide / 2, wide * tall / 2)) @ turn.T + target + (0, 0.25 * wide * tall)
-    colour = rng.uniform(10, 240, 3)
+    corners = [(-1, -1), (-0.9, -1.04), (0.9, -1.04), (1, -1), (0.96, 1), (0.86, 1.04), (-0.86, 1.04), (-0.96, 1)]
+    shape = (np.array(corners) * (wide / 2, wide * tall / 2)) @ turn.T + target + (0, 0.25 * wide * tall)
+    colour = muted(rng, chroma=0.35)
+    Region(picture, [shape + size * 0.03], size * 0.03).darken(0.7)
     region = Region(picture, [shape], 0.6)
-    if region.empty:
-        return
-    ramp = np.linspace(1.1, 0.75, region.mask.shape[1], dtype=np.float32)[None, :, None]
-    region.paint(np.clip(colour.astype(np.float32) * ramp, 0, 255) * np.ones((region.mask.shape[0], 1, 1), np.float32))
-    inner = shape.mean(0) + (shape - shape.mean(0)) * (0.82, 0.86)
-    panel = Region(picture, [inner], 0.6)
-    if not panel.empty:
-        panel.paint(colour * rng.uniform(0.3, 1.2) if tall > 1.5 else colour * 0.92, 0.9)
+    region.paint(colour.astype(np.float32) * np.linspace(1.1, 0.75, region.mask.shape[1], dtype=np.float32)[:, None])
+    middle = shape.mean(0)
+    panel = Region(picture, [middle + (shape - middle) * (0.86, 0.9)], 0.6)
+    panel.paint(colour * (rng.uniform(0.3, 1.2) if phone else 0.92), 0.9)
 
 
 def _strands(picture: Picture, points: Array, size: float, look: Appearance, rng: Generator) -> None:
+    """Loose hair across the face."""
     colour = look.hair if look.hair_style != "bald" else rng.uniform(15, 90, 3)
-    root = points[27] + (points[27] - points[8]) * rng.uniform(0.55, 0.8) + rng.normal(0, 0.2 * size, 2)
+    root = points[27] + (points[27] - points[8]) * rng.uniform(0.5, 0.62) + rng.normal(0, 0.07 * size, 2)
     end = points[rng.choice([2, 4, 12, 14])] + rng.normal(0, 0.1 * size, 2)
-    for _ in range(int(rng.integers(5, 26))):
-        middle = (root + end) / 2 + rng.normal(0, 0.16 * size, 2)
-        t = np.linspace(0, 1, 14)[:, None]
-        start = root + rng.normal(0, 0.06 * size, 2)
-        stop = end + rng.normal(0, 0.12 * size, 2)
-        path = (1 - t) ** 2 * start + 2 * t * (1 - t) * middle + t**2 * stop
-        tone = (colour * rng.uniform(0.6, 1.25)).tolist()
-        cv2.polylines(picture, [fixed(path)], False, tone, int(rng.integers(1, 4)), cv2.LINE_AA, 4)
+    t = np.linspace(0, 1, 14)[:, None]
+    for tone in rng.uniform(0.6, 1.25, 3):
+        paths = []
+        for _ in range(int(rng.integers(2, 9))):
+            middle = (root + end) / 2 + rng.normal(0, 0.16 * size, 2)
+            start, stop = root + rng.normal(0, 0.06 * size, 2), end + rng.normal(0, 0.12 * size, 2)
+            paths.append((1 - t) ** 2 * start + 2 * t * (1 - t) * middle + t**2 * stop)
+        Region(picture, paths, stroke=int(rng.integers(1, 4))).paint(colour * tone, 0.9)
 
 
 def _microphone(picture: Picture, points: Array, size: float, look: Appearance, rng: Generator) -> None:
+    """A microphone at the mouth."""
     target = points[[8, 57]].mean(0) + rng.normal(0, 0.1 * size, 2)
     angle = rng.uniform(0.3, np.pi - 0.3)
     along = np.array([np.cos(angle), np.sin(angle)])
     tone = rng.uniform(20, 120)
-    handle = Region(picture, [_capsule(target + along * size * 1.3, target, size * 0.07)], 0.5)
-    if not handle.empty:
-        handle.paint(np.full(3, tone * 0.5))
+    Region(picture, [_capsule(target + along * size * 1.3, target, size * 0.07)], 0.5).paint(np.full(3, tone * 0.5))
     turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     head = Region(picture, [target + np.stack([np.cos(turn), np.sin(turn)], -1) * size * 0.15], 0.5)
-    if not head.empty:
-        mesh = noise.piece(rng, "grain", *head.mask.shape[:2])[..., None] * 14
-        head.paint(np.clip((tone + mesh) * head.round_light(look.light), 0, 255) * np.ones(3, np.float32))
+    mesh = noise.piece(rng, "grain", *head.mask.shape[:2])[..., None] * np.float32(14)
+    head.paint(np.maximum((np.float32(tone) + mesh) * head.round_light(look.light), 0))
 
 
 def draw(picture: Picture, points: Array, look: Appearance, rng: Generator, hard: bool) -> str:
     """Perhaps put something in front of the face with landmarks `points` (68, 2); its kind, "" for none."""
     if rng.random() > (0.55 if hard else 0.22):
         return ""
-    kind = str(rng.choice(KINDS, p=[0.3, 0.16, 0.12, 0.1, 0.2, 0.12]))
     size = float(np.linalg.norm(points[8] - points[27]))
-    if kind == "hand":
-        _hand(picture, points, size, look, rng)
-    elif kind == "mask":
-        _mask(picture, points, size, look, rng)
-    elif kind in ("phone", "cup"):
-        _boxy(picture, points, size, look, rng, 2.0 if kind == "phone" else 1.1)
-    elif kind == "strands":
-        _strands(picture, points, size, look, rng)
-    else:
-        _microphone(picture, points, size, look, rng)
+    painters = {
+        "hand": lambda: _hand(picture, points, size, look, rng),
+        "mask": lambda: _mask(picture, points, look, rng),
+        "phone": lambda: _box(picture, points, size, rng, tall=2.0),
+        "cup": lambda: _box(picture, points, size, rng, tall=1.1),
+        "strands": lambda: _strands(picture, points, size, look, rng),
+        "microphone": lambda: _microphone(picture, points, size, look, rng),
+    }
+    kind = str(rng.choice(list(painters), p=[0.3, 0.16, 0.12, 0.1, 0.2, 0.12]))
+    painters[kind]()
     return kind

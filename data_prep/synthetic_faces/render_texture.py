@@ -13,10 +13,10 @@ from data_prep.synthetic_faces.landmarks import Features
 from data_prep.synthetic_faces.model import Array
 from data_prep.synthetic_faces.surface import COLUMNS, ROWS, Surface
 
-SIDE = 448  # the texture is SIDE x SIDE px
+WIDTH, HEIGHT = 384, 480  # of the texture, px; its columns are dense in the middle, its rows are not
 _SHIFT = 4  # fractional bits of OpenCV's drawing functions
 _GRID_X, _GRID_Y = np.meshgrid(
-    np.linspace(0, COLUMNS - 1, SIDE, dtype=np.float32), np.linspace(0, ROWS - 1, SIDE, dtype=np.float32)
+    np.linspace(0, COLUMNS - 1, WIDTH, dtype=np.float32), np.linspace(0, ROWS - 1, HEIGHT, dtype=np.float32)
 )
 _CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 28)), np.sin(np.linspace(0, 2 * np.pi, 28))], -1)
 
@@ -31,7 +31,7 @@ class Painter:
 
     def pixels(self, xy: Array) -> NDArray[np.int32]:
         """Pixels of the canvas in OpenCV's fixed point."""
-        uv = self.surface.texture(xy) * (SIDE - 1) - self.origin
+        uv = self.surface.texture(xy) * (WIDTH - 1, HEIGHT - 1) - self.origin
         return np.asarray(np.rint(uv * 2**_SHIFT), np.int32)
 
     def fill(self, xy: Array, colour: Array) -> None:
@@ -47,7 +47,7 @@ class Painter:
         """A painter on a copy of the polygon's bounding box, and the polygon's coverage there, 0..1 (h, w, 1)."""
         box = self.pixels(xy) / 2**_SHIFT
         left, top = np.maximum(np.floor(box.min(0)).astype(int) - 1, 0)
-        right, bottom = np.minimum(np.ceil(box.max(0)).astype(int) + 2, SIDE)
+        right, bottom = np.minimum(np.ceil(box.max(0)).astype(int) + 2, (WIDTH, HEIGHT))
         piece = Painter(self.surface, self.canvas[top:bottom, left:right].copy(), (int(left), int(top)))
         mask = Painter(self.surface, np.zeros(piece.canvas.shape[:2], np.uint8), piece.origin)
         mask.fill(xy, np.array([255.0]))
@@ -129,7 +129,7 @@ def _nose(painter: Painter, features: Features, look: Appearance) -> None:
     x, y = base[4]
     wing = np.array([(x - 0.02, y + 0.005), (x + 0.025, y - 0.05), (x + 0.02, y - 0.12), (x - 0.02, y - 0.17)])
     for sign in (-1, 1):
-        painter.line(wing * (sign, 1), look.skin * np.array([0.62, 0.62, 0.72]), 2)
+        painter.line(wing * np.array([sign, 1.0]), look.skin * np.array([0.62, 0.62, 0.72]), 2)
 
 
 def _open_mouth(painter: Painter, features: Features, gap: float) -> None:
@@ -140,7 +140,7 @@ def _open_mouth(painter: Painter, features: Features, gap: float) -> None:
     reach = float(edge[:, 0].max()) * 0.7
     back = np.stack([across * reach, floor - gap * 0.38 * np.sqrt(np.clip(1 - across**2, 0, 1))], -1)
     layer.fill(np.concatenate([back, [(reach, floor + 0.1), (-reach, floor + 0.1)]]), np.array([82.0, 74, 172]))
-    layer.fill(np.concatenate([edge, edge[::-1] + (0, min(0.10, 0.6 * gap))]), np.array([196.0, 212, 218]))
+    layer.fill(np.concatenate([edge, edge[::-1] + (0, min(0.10, 0.5 * gap))]), np.array([184.0, 202, 208]))
     painter.paste(layer, inside)
 
 
@@ -157,7 +157,7 @@ def _mouth(painter: Painter, features: Features, look: Appearance) -> None:
 
 
 def paint(surface: Surface, grid: Array, features: Features, look: Appearance, rng: Generator) -> Picture:
-    """The texture (SIDE, SIDE, 3), BGR; `grid` is the surface's grid without hair."""
+    """The texture (HEIGHT, WIDTH, 3), BGR; `grid` is the surface's grid without hair."""
     canvas = _skin(grid, features, look, rng)
     painter = Painter(surface, canvas)
     _nose(painter, features, look)

@@ -1,6 +1,6 @@
 """The head as a surface: a grid of rows (constant height, crown to chin) and columns (angle round the head).
 
-A point of the surface has three names: (x, y) on the unrotated face, (u, v) in [0, 1] on the texture, (x, y, z) in space.
+A point has three names: (x, y) on the unrotated face, (u, v) in [0, 1] on the texture, (x, y, z) in space.
 """
 
 from __future__ import annotations
@@ -11,15 +11,23 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 from data_prep.synthetic_faces import model
 from data_prep.synthetic_faces.model import Array, Expression, Identity
 
-ROWS, COLUMNS = 64, 73
+ROWS, COLUMNS = 56, 65
 WIDEST = np.radians(116)  # angle of the outermost column, seen from above; 90 degrees is the outline
 _DENSE = 240
+_OUTLINE_AT = 1 - 2 * 4 / (COLUMNS - 1)  # the fifth column from each end, on a scale from -1 to 1
 
 
 def _angles(u: Array) -> Array:
-    """Angle of texture coordinate u in [0, 1]; columns are denser in the middle, where nose, eyes and mouth are."""
+    """Angle of texture coordinate u in [0, 1].
+
+    Columns are denser in the middle, where nose, eyes and mouth are, and one lies on the outline, where the surface
+    has an edge.
+    """
     t = 2 * u - 1
-    return np.asarray(WIDEST * (0.62 * t + 0.38 * t**3))
+    inside = np.clip(t / _OUTLINE_AT, -1, 1)
+    beyond = (np.abs(t) - _OUTLINE_AT) / (1 - _OUTLINE_AT)
+    angle = np.pi / 2 * (0.70 * inside + 0.30 * inside**3)
+    return np.asarray(angle + np.sign(t) * np.clip(beyond, 0, 1) * (WIDEST - np.pi / 2))
 
 
 _U_TABLE = np.linspace(0, 1, 721)
@@ -81,7 +89,7 @@ class Surface:
         falling = np.clip((y - tip) / (base + 0.03 - tip), 0, 1)
         ridge = (0.07 + 0.36 * along**1.2) * height * (1 - falling**1.6) * np.clip((y - top + 0.18) / 0.18, 0, 1)
         half = (0.085 + 0.075 * along) * width
-        relief = ridge * np.exp(-np.abs(x / half) ** 2.2)
+        relief = ridge * np.exp(-(np.abs(x / half) ** 2.2))
         wings = 0.16 * height * _blob(np.abs(x), y, 0.165 * width, tip + 0.045, 0.075 * width, 0.075)
         return np.asarray(relief + wings)
 
