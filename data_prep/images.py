@@ -33,7 +33,7 @@ def _decode(path: Path, mode: int) -> Image:
         stored = path.read_bytes()
     except OSError as error:
         raise RarError(f"{path}: unreadable ({error.strerror}): replace it") from None
-    if _truncated(stored):
+    if is_truncated(stored):
         raise RarError(f"{path}: truncated, the file has no end mark: replace it")
     image = cv2.imdecode(np.frombuffer(stored, np.uint8), mode) if stored else None
     if image is None:
@@ -41,8 +41,8 @@ def _decode(path: Path, mode: int) -> Image:
     return np.asarray(image, np.uint8)
 
 
-def _truncated(stored: bytes) -> bool:
-    """The decoders fill what is missing with grey and say nothing, so look for the end marks of JPEG and PNG."""
+def is_truncated(stored: bytes) -> bool:
+    """True when a JPEG or PNG has no end mark: the decoders fill what is missing with grey and say nothing."""
     if stored.startswith(b"\xff\xd8"):
         return stored.rfind(b"\xff\xd9") < stored.rfind(b"\xff\xda")  # end of image after the last start of scan
     if stored.startswith(b"\x89PNG"):

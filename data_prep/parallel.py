@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -51,6 +52,14 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers:
 
 
 def _start_worker() -> None:
-    """One thread each, for the processes are the parallelism; Ctrl-C is the parent's business."""
+    """One thread each, for the processes are the parallelism; Ctrl-C is the parent's business, and so is its death."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)

@@ -98,6 +98,7 @@ def write_plan(data: Path, plan: SetPlan, scheme: Scheme, workers: int, book: di
         "faces": len(plan.records),
         "faces_by_subset": _by_subset(plan.records),
         "settings": settings,
+        "versions": manifest.versions(),
     }
     book["files"] = {name: entry for name, entry in book["files"].items() if not name.startswith(f"{plan.name}/")}
     book["files"].update(files)
@@ -148,10 +149,11 @@ def _must_agree(folder: Path, entry: dict[str, Any] | None, settings: dict[str, 
     remedy = "give another folder (DATA=) or remove this one"
     if entry is None:
         raise RarError(f"{folder} is there but not in {manifest.FILE}: {remedy}")
-    old = entry["settings"]
-    different = [f"{key} {old.get(key)} -> {value}" for key, value in settings.items() if old.get(key) != value]
-    if different:
-        raise RarError(f"{folder} was prepared otherwise ({'; '.join(different)}): {remedy}")
+    old, new = ({**book, **book["augmentation"]} for book in (entry["settings"], settings))
+    different = [f"{key} {old.get(key)}, now {new[key]}" for key in new if new[key] != old.get(key)]
+    different = [words for words in different if not words.startswith(("augmentation", "faces_sha256"))]
+    if settings != entry["settings"]:
+        raise RarError(f"{folder} was prepared otherwise ({'; '.join(different) or 'other faces or boxes'}): {remedy}")
 
 
 def _by_subset(records: list[FaceRecord]) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,12 +54,22 @@ class Options:
 @click.option("--crop-size", default=IMAGE_SIZE, show_default=True, type=click.IntRange(16), help="px.")
 @click.option("--margin", default=1.4, show_default=True, type=click.FloatRange(0.5, 5), help="Crop side / box side.")
 @click.option("--copies", default=_DEFAULT.copies, show_default=True, type=click.IntRange(1, 1000))
-@click.option("--occluded", default=_DEFAULT.occluded, show_default=True, type=click.FloatRange(0, 1),
-              help="Share of the augmented copies with a synthetic occluder.")
+@click.option(
+    "--occluded",
+    default=_DEFAULT.occluded,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of the augmented copies with a synthetic occluder.",
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--occluders", type=click.Path(path_type=Path), help="Folder of your own RGBA PNG cut-outs.")
-@click.option("--validation", default=0.0, show_default=True, type=click.FloatRange(0, 0.9),
-              help="Share of the training faces to split off as `val`, by photograph.")
+@click.option(
+    "--validation",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 0.9),
+    help="Share of the training faces to split off as `val`, by photograph.",
+)
 @click.option("--sets", default=",".join(w300.SETS), show_default=True)
 @click.option("--centres", default=CENTRES, show_default=True, type=click.IntRange(1), help="K of the shape pool.")
 @click.option("--workers", default=cores(), show_default=True, type=click.IntRange(0), help="Processes.")
@@ -87,10 +96,10 @@ def prepare(options: Options) -> None:
     _pool(options, plans, any(written), book)
     manifest.write_manifest(options.out, book)
     print(_table(scans, options.any_count))
-    problems = sum(len(scan.problems) for scan in scans)
-    if problems and not options.skip_bad:
+    count = len(book["problems"])
+    if count and not options.skip_bad:
         raise RarError(
-            f"{problems} problems, listed above and in {options.out / manifest.FILE}; the rest is prepared: "
+            f"{count} problems, listed above and in {options.out / manifest.FILE}; the rest is prepared: "
             "mend them and prepare again, or accept with --skip-bad"
         )
 
@@ -122,14 +131,13 @@ def _plans(scans: list[SubsetScan], options: Options) -> list[SetPlan]:
 
 
 def _open_book(options: Options, scans: list[SubsetScan]) -> dict[str, Any]:
-    """The manifest to go on with: what DATA holds already, and this run's command and counts."""
+    """The manifest to go on with: what DATA holds already, and this run's parameters and counts."""
     options.out.mkdir(parents=True, exist_ok=True)
     old = manifest.read_manifest(options.out) if (options.out / manifest.FILE).exists() else {}
     return {
         "format": manifest.FORMAT,
         "raw": {"layout": "300w", "folder": str(options.raw)},
         "scheme": w300.SCHEME.name,
-        "command": shlex.join(["python3", "-m", "data_prep.prepare_300w", *sys.argv[1:]]),
         "parameters": {
             "boxes": options.boxes, "crop_size": options.crop_size, "margin": options.margin, "copies": options.copies,
             "occluded": options.occluded, "seed": options.seed, "validation": options.validation,
@@ -137,7 +145,6 @@ def _open_book(options: Options, scans: list[SubsetScan]) -> dict[str, Any]:
         },
         "counts": {**old.get("counts", {}), **{scan.subset.name: _counts(scan, options.any_count) for scan in scans}},
         "problems": [problem for scan in scans for problem in scan.problems],
-        "versions": manifest.versions(),
         "sets": old.get("sets", {}),
         "files": old.get("files", {}),
     }  # fmt: skip

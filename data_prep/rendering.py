@@ -99,7 +99,7 @@ class _View:
     def row(self, row: int, copy: int, crop: Image, occluded: NDArray[np.uint8]) -> Row:
         return Row(
             row=row,
-            datum=encode(Datum(3, *crop.shape[:2], encode_jpeg(crop), row)),
+            datum=encode(Datum(3, crop.shape[0], crop.shape[1], encode_jpeg(crop), row)),
             shape=self.shape,
             occluded=occluded,
             crop_to_image=np.asarray(self.crop_to_image),

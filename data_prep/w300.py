@@ -99,9 +99,7 @@ def _boxes(raw: Path, subset: Subset, box_source: str, result: SubsetScan) -> di
         return None
 
 
-def _add_record(
-    result: SubsetScan, annotation: Path, image: Path, boxes: FaceBoxes | None, box_source: str
-) -> None:
+def _add_record(result: SubsetScan, annotation: Path, image: Path, boxes: FaceBoxes | None, box_source: str) -> None:
     stem = re.sub(r"\s+", "", annotation.stem)
     try:
         shape = read_points(annotation, SCHEME.landmarks)

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.crops import reduce_image, shrinkage, warp
+from data_prep.crops import Matrix, reduce_image, shrinkage, warp
 from data_prep.images import Image
 from data_prep.occlusion.cutouts import Cutout
-from data_prep.occlusion.face_frame import FaceFrame, face_frame
+from data_prep.occlusion.face_frame import face_frame
 from data_prep.occlusion.library import Library
-from data_prep.occlusion.pasting import paste
+from data_prep.occlusion.pasting import Layer, paste
 from data_prep.occlusion.placement import place
 from data_prep.occlusion.wrapping import wrap_mask
 from layers.common.schemes import Scheme
@@ -37,11 +37,11 @@ def occlude(
     cutout = library.pick(rng)
     frame = face_frame(shape, scheme)
     if cutout.kind == "mask":
-        layer, skin = wrap_mask(cutout, frame, shape, scheme, size, rng), None
+        layer = Layer(wrap_mask(cutout, frame, shape, scheme, size, rng))
     else:
-        layer, skin = _flat_layer(cutout, frame, size, rng)
+        layer = _flat_layer(cutout, place(cutout, frame, rng), size)
     blur = 0.45 * max(enlargement, 0.8) * rng.uniform(0.7, 1.4)
-    return paste(crop, layer, skin, shape, blur, rng), occluded_landmarks(layer[..., 3], shape)
+    return paste(crop, layer, shape, blur, rng), occluded_landmarks(layer.bgra[..., 3], shape)
 
 
 def occluded_landmarks(alpha: NDArray[np.uint8], shape: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -51,15 +51,9 @@ def occluded_landmarks(alpha: NDArray[np.uint8], shape: NDArray[np.floating]) ->
     return (at.reshape(-1) > 255 * OPAQUE).astype(np.uint8)
 
 
-def _flat_layer(
-    cutout: Cutout, frame: FaceFrame, size: int, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    to_crop = place(cutout, frame, rng)
-    factor = int(shrinkage(to_crop))
-    layers = [
-        warp(small, affine_compose(to_crop, small_to_canvas), size, cv2.BORDER_CONSTANT)
-        for picture in (cutout.bgra, cutout.skin)
-        if picture is not None
-        for small, small_to_canvas in (reduce_image(picture, factor, cv2.BORDER_CONSTANT),)
-    ]
-    return layers[0], layers[1] if len(layers) > 1 else None
+def _flat_layer(cutout: Cutout, to_crop: Matrix, size: int) -> Layer:
+    def warped(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        small, small_to_canvas = reduce_image(picture, int(shrinkage(to_crop)), cv2.BORDER_CONSTANT)
+        return warp(small, affine_compose(to_crop, small_to_canvas), size, cv2.BORDER_CONSTANT)
+
+    return Layer(warped(cutout.bgra), None if cutout.skin is None else warped(cutout.skin))

@@ -6,27 +6,29 @@ import numpy as np
 
 from data_prep.occlusion.canvas import Canvas, Field, box_distance, ellipse_distance
 from data_prep.occlusion.cutouts import Cutout
-from data_prep.occlusion.hands import paint_fingers
+from data_prep.occlusion.hands import paint_grip, paint_palm
 
 
 def draw_cup(rng: np.random.Generator) -> Cutout:
     """A cup 9 to 12 cm high, its axis from the middle of the rim to that of the bottom."""
-    canvas = Canvas(22.0, 19.0, (11.0, 3.5))
+    canvas = Canvas(32.0, 30.0, (16.0, 3.5))
     paper = rng.random() < 0.6
     height = rng.uniform(10, 12) if paper else rng.uniform(9, 10.5)
     top = rng.uniform(4.0, 4.6)
     bottom = top * (rng.uniform(0.68, 0.78) if paper else rng.uniform(0.86, 1.0))
     side = int(rng.choice([-1, 1]))
+    start = height * rng.uniform(0.12, 0.3)
+    paint_palm(canvas, -side, top, start, rng)
+    front = canvas.window((-top - 3.5, -2), (top + 3.5, height + 1.5))
     if not paper:
-        _handle(canvas, top, height, side, colour := _glaze(rng))
+        _handle(front, top, height, side, colour := _glaze(rng))
     else:
         colour = np.asarray(rng.uniform(0.85, 1.0) * np.asarray((235, 240, 243)), np.float32)
-    body = _body(canvas, top, bottom, height)
-    canvas.lay(canvas.inside(body), _print(canvas, colour, height, paper, rng))
-    half = bottom + (top - bottom) * np.clip(1 - canvas.y / height, 0, 1)
-    canvas.tint(np.where(canvas.alpha > 0, _cylinder(canvas.x / half), 1).astype(np.float32))
-    _rim(canvas, top, paper, rng)
-    _holding_hand(canvas, top, height, -side, rng)
+    body = _body(front, top, bottom, height)
+    half = bottom + (top - bottom) * np.clip(1 - front.y / height, 0, 1)
+    front.lay(front.inside(body), _print(front, colour, height, paper, rng) * _cylinder(front.x / half)[..., None])
+    _rim(front, top, paper, rng)
+    paint_grip(canvas, -side, top, start, top * rng.uniform(0.9, 1.3), rng)
     return canvas.cutout("cup", (0, 0), (0, height))
 
 
@@ -40,7 +42,8 @@ def _body(canvas: Canvas, top: float, bottom: float, height: float) -> Field:
 def _cylinder(x: Field) -> Field:
     """Brightness across a cylinder: lit from the left, darker to both edges."""
     x = np.clip(x, -1, 1)
-    return np.asarray(0.55 + 0.5 * np.sqrt(np.maximum(1 - (x + 0.25) ** 2 / 1.6, 0)) - 0.18 * np.maximum(x, 0) ** 2, np.float32)
+    lit = 0.5 * np.sqrt(np.maximum(1 - (x + 0.25) ** 2 / 1.6, 0))
+    return np.asarray(0.55 + lit - 0.18 * np.maximum(x, 0) ** 2, np.float32)
 
 
 def _glaze(rng: np.random.Generator) -> Field:
@@ -84,17 +87,5 @@ def _rim(canvas: Canvas, top: float, paper: bool, rng: np.random.Generator) -> N
         return
     inner = ellipse_distance(canvas, (0, -0.05), (top, 0.75))
     canvas.lay(canvas.inside(inner), np.asarray((228, 232, 234), np.float32))
-    canvas.lay(canvas.inside(inner + 0.16), np.asarray((60, 80, 105), np.float32) * (0.8 + 0.25 * (canvas.x / top))[..., None])
-
-
-def _holding_hand(canvas: Canvas, top: float, height: float, side: int, rng: np.random.Generator) -> None:
-    start = height * rng.uniform(0.22, 0.36)
-    reach = top * rng.uniform(0.9, 1.35)
-    fingers = []
-    for number in range(4):
-        y = start + 1.75 * number
-        edge = side * (top + 0.35 - 0.1 * number)
-        length = reach + (0.0, 0.6, 0.4, -0.5)[number] + rng.normal(0, 0.15)
-        fingers.append([(edge + side * 2.2, y + 1.6), (edge, y + 0.25), (edge - side * 0.55 * length, y + 0.1),
-                        (edge - side * length, y + 0.35)])  # fmt: skip
-    paint_fingers(canvas, [[(float(x), float(y)) for x, y in finger] for finger in fingers], 0.86, rng)
+    coffee = np.asarray((60, 80, 105), np.float32) * (0.8 + 0.25 * (canvas.x / top))[..., None]
+    canvas.lay(canvas.inside(inner + 0.16), coffee)

@@ -41,10 +41,10 @@ def face_frame(shape: NDArray[np.floating], scheme: Scheme) -> FaceFrame:
     left, right = (np.asarray(eye, np.float64) for eye in eye_centres(shape, scheme))
     origin = (left + right) / 2
     mouth = np.asarray(shape[list(scheme.groups["mouth"])].mean(axis=0), np.float64)
-    eyes, height = np.linalg.norm(right - left), np.linalg.norm(mouth - origin)
+    eyes, height = float(np.linalg.norm(right - left)), float(np.linalg.norm(mouth - origin))
     per_cm = max(eyes / PUPILS_CM, height / EYES_TO_MOUTH_CM, 1e-3)
     down = (mouth - origin) / max(height, 1e-6)
     across = np.array([down[1], -down[0]])  # square to `down`: steadier than the eyes in profile
     if eyes > 0.6 * PUPILS_CM * per_cm:
         across = (right - left) / eyes
-    return FaceFrame(origin, across, down, float(per_cm), float(np.clip(eyes / (PUPILS_CM * per_cm), 0.3, 1.1)))
+    return FaceFrame(origin, across, down, per_cm, float(np.clip(eyes / (PUPILS_CM * per_cm), 0.3, 1.1)))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from data_prep.occlusion.cups import draw_cup
 from data_prep.occlusion.cutouts import KINDS, Cutout, premultiply
@@ -18,6 +19,7 @@ from data_prep.occlusion.phones import draw_phone
 from data_prep.occlusion.sunglasses import draw_sunglasses
 from layers.common.errors import RarError
 
+_OWN_SIZE = 768  # px a user's picture is reduced to, longer side
 VARIANTS = 24  # drawn cut-outs per kind
 _SHARES = {"sunglasses": 0.25, "mask": 0.2, "phone": 0.15, "hand": 0.25, "cup": 0.15}
 _DRAW: dict[str, Callable[[np.random.Generator], Cutout]] = {
@@ -49,7 +51,7 @@ class Library:
         return drawn_cutout(kind, self._seed, int(rng.integers(VARIANTS)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def drawn_cutout(kind: str, seed: int, variant: int) -> Cutout:
     """One of the drawn cut-outs of a kind."""
     return _DRAW[kind](np.random.default_rng([seed, zlib.crc32(kind.encode()), variant]))
@@ -64,12 +66,19 @@ def read_cutout(path: Path, kind: str) -> Cutout:
     rows, columns = np.nonzero(image[..., 3] > 127)
     if len(rows) < 64:
         raise RarError(f"{path}: hardly anything in it is opaque: correct its alpha channel or remove it")
-    image = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    image = _at_most(image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1], _OWN_SIZE)
     extent = np.array([image.shape[1] - 1, image.shape[0] - 1], np.float64)
     start, end, length = _OWN_AXIS[kind]
     axis = np.array([start, end]) * extent
     skin = np.asarray(image[..., 3]) if kind == "hand" else None
     return Cutout(kind, premultiply(image), axis, float(np.linalg.norm(axis[1] - axis[0])) / length, skin)
+
+
+def _at_most(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    factor = longest / max(image.shape[:2])
+    if factor >= 1:
+        return image
+    return np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
 
 
 def _find_own(folder: Path) -> dict[str, list[Path]]:

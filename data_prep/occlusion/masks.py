@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from data_prep.occlusion.canvas import Canvas, Colour, Field, ellipse_distance
+from data_prep.occlusion.canvas import Canvas, Colour, Field, blur, ellipse_distance
 from data_prep.occlusion.cutouts import Cutout
 
 _SURGICAL: tuple[Colour, ...] = (
@@ -39,13 +39,13 @@ def _surgical(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _cloth(canvas: Canvas, rng: np.random.Generator) -> None:
-    colour = np.asarray(rng.uniform(20, 235, 3), np.float32)
-    canvas.colour[:] = colour
+    colour = rng.uniform(25, 225, 3)
+    canvas.colour[:] = 0.6 * colour.mean() + 0.4 * colour  # dyes are rarely shrill
     if rng.random() < 0.35:  # a woven check
         period = rng.uniform(0.8, 1.6)
         stripes = (np.sin(canvas.x * 2 * np.pi / period) > 0).astype(np.float32)
         rows = (np.sin(canvas.y * 2 * np.pi / period) > 0).astype(np.float32)
-        canvas.tint(0.72 + 0.14 * (canvas.blur(stripes, 0.03) + canvas.blur(rows, 0.03)))
+        canvas.tint(0.72 + 0.14 * (blur(stripes, 0.03) + blur(rows, 0.03)))
     canvas.tint(1 + 0.03 * canvas.noise(rng, 0.08))
     canvas.tint(1 - 0.25 * np.exp(-((canvas.x / 0.10) ** 2)) + 0.08 * np.exp(-(((canvas.x + 0.35) / 0.25) ** 2)))
 

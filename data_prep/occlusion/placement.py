@@ -20,7 +20,7 @@ def place(cutout: Cutout, frame: FaceFrame, rng: np.random.Generator) -> Matrix:
 
 
 def _sunglasses(cutout: Cutout, frame: FaceFrame, rng: np.random.Generator) -> Matrix:
-    """Lens centres on the pupils or a little below, as wide as the face seems, as high as it is; turned with the eyes."""
+    """Lens centres on the pupils or a little below; narrowed as the face is, but not lower; turned with the eyes."""
     reach = 0.5 * PUPILS_CM * rng.uniform(1.02, 1.12)
     below = rng.uniform(-0.1, 0.5)
     start, end = frame.point(-reach, below), frame.point(reach, below)

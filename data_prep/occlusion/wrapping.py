@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import make_interp_spline
 
 from data_prep.occlusion.cutouts import Cutout
 from data_prep.occlusion.face_frame import FaceFrame
@@ -34,17 +35,16 @@ def _edges(
     below = (jaw - frame.origin) @ frame.down / frame.pixels_per_cm
     corner = rng.uniform(2.6, 4.2)  # cm under the eyes where the upper edge leaves the cheeks
     covered = np.flatnonzero(below > corner)
-    first, last = (int(covered[0]), int(covered[-1])) if len(covered) > 4 else (1, len(jaw) - 2)
+    first, last = (int(covered[0]), int(covered[-1])) if len(covered) > 4 else (8, len(jaw) - 9)
     middle = (jaw[first] + jaw[last]) / 2
     centre = frame.origin + frame.down * (middle - frame.origin) @ frame.down
     outwards = jaw - centre
     edge = jaw + outwards * rng.uniform(0.03, 0.07)
-    chin = np.clip((below - 7) / 5, 0, 1)[:, None]
+    chin = np.sin(np.pi / 2 * np.clip((below - 6) / 6, 0, 1))[:, None] ** 2
     edge += chin * rng.uniform(0.4, 1.0) * frame.pixels_per_cm * frame.down
     nose = _nose_bridge(frame, shape, scheme, rng.uniform(0.9, 2.2))
     upper = np.concatenate([_arc(edge[first], nose), _arc(nose, edge[last])[1:]])
-    low_left, low_right = min(first + 2, last - 2), max(last - 2, first + 2)
-    return upper, edge[low_left : low_right + 1], jaw[[max(first - 2, 0), min(last + 2, len(jaw) - 1)]]
+    return upper, edge[first + 2 : last - 1], jaw[[0, -1]]
 
 
 def _jaw(frame: FaceFrame, shape: NDArray[np.floating], scheme: Scheme) -> Points:
@@ -54,7 +54,7 @@ def _jaw(frame: FaceFrame, shape: NDArray[np.floating], scheme: Scheme) -> Point
         turn = np.linspace(np.pi, 0, 17)
         contour = np.array([frame.point(7.2 * np.cos(t), 0.3 + 11.4 * np.sin(t) ** 0.9) for t in turn])
     places = np.linspace(0, len(contour) - 1, 4 * len(contour) - 3)
-    return np.stack([np.interp(places, np.arange(len(contour)), contour[:, axis]) for axis in (0, 1)], axis=1)
+    return np.asarray(make_interp_spline(np.arange(len(contour)), contour, 3)(places))
 
 
 def _nose_bridge(frame: FaceFrame, shape: NDArray[np.floating], scheme: Scheme, below: float) -> Points:
@@ -102,7 +102,9 @@ def _coordinates(strips: Points, size: int) -> NDArray[np.float32]:
     for number in range(count):
         outline = np.concatenate([strips[number], strips[number + 1][::-1]])
         cv2.fillPoly(field, [_fixed_point(outline)], (number + 0.5) / count, shift=4)
-    return np.asarray(cv2.blur(field, (5, 5)), np.float32)
+    width = size * _FINER // 56 | 1  # a little more than a strip, to smooth its steps away
+    covered = cv2.blur((field > 0).astype(np.float32), (width, width))
+    return np.asarray(cv2.blur(field, (width, width)) / np.maximum(covered, 1e-3), np.float32)
 
 
 def _fixed_point(points: Points) -> NDArray[np.int32]:
@@ -112,9 +114,9 @@ def _fixed_point(points: Points) -> NDArray[np.int32]:
 
 def _ear_loops(upper: Points, lower: Points, ears: Points, frame: FaceFrame, size: int) -> NDArray[np.float32]:
     loops = np.zeros((size * _FINER, size * _FINER), np.uint8)
-    thick = max(1, round(0.28 * frame.pixels_per_cm * _FINER))
+    thick = max(1, round(0.17 * frame.pixels_per_cm * _FINER))
     for end, ear in ((0, ears[0]), (-1, ears[1])):
         for corner in (upper[end], lower[end]):
             cv2.polylines(loops, [_fixed_point(_arc(corner, ear, 0.1))], False, 255, thick, cv2.LINE_AA, shift=4)
     alpha = cv2.resize(loops, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
-    return np.dstack([alpha * 0.86, alpha * 0.87, alpha * 0.88, alpha])
+    return np.dstack([alpha * 0.8] * 3 + [alpha])

@@ -19,6 +19,7 @@ IMAGES = "images.lmdb"
 LANDMARKS = "landmarks.h5"
 REMEDY = "prepare the data again (make data-300w)"
 
+_NUMBERS = ("shape", "occluded", "crop_to_image", "image_shape", "normaliser", "box", "mirrored", "copy")
 _environments: dict[tuple[int, str, int], lmdb.Environment] = {}
 
 
@@ -84,7 +85,7 @@ class PreparedSet:
                 self.crop_size = int(file.attrs["crop_size"])
                 self.scheme = schemes.scheme(str(file.attrs["scheme"]))
                 rows = int(file.attrs["rows"])
-                for field in ("shape", "occluded", "crop_to_image", "image_shape", "normaliser", "box", "mirrored", "copy"):
+                for field in _NUMBERS:
                     setattr(self, field, file[field][:])
                 self.name = file["name"].asstr()[:]
         except FileNotFoundError:

@@ -1,0 +1,148 @@
+"""Check prepared data from end to end: python3 -m data_prep.check DATA. One line per problem, exit status 1."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from data_prep import manifest
+from data_prep.images import is_truncated
+from data_prep.rendering import normaliser
+from data_prep.shape_pool import FILE as POOL
+from data_prep.shape_pool import normalise_frame
+from layers.common import schemes
+from layers.common.errors import RarError, run_command
+from layers.common.prepared import IMAGES, LANDMARKS, PreparedSet
+from layers.common.shapes import affine_apply
+
+_SHOWN = 20  # problem lines per set
+_ROUNDING = 1e-3  # crop px: landmarks are stored in single precision
+
+
+def check(data: Path) -> list[str]:
+    """Every problem of the prepared data in one line each; none when all is well."""
+    book = manifest.read_manifest(data)
+    problems = [*_files(data, book), *_leftovers(data, book)]
+    for name, entry in book["sets"].items():
+        found = _set(data / name, entry)
+        problems += islice(found, _SHOWN)
+        if more := sum(1 for _ in found):
+            problems.append(f"{data / name}: {more} more problems")
+    if "train" in book["sets"]:
+        problems += _pool(data / POOL)
+    return problems
+
+
+def _files(data: Path, book: dict[str, Any]) -> Iterator[str]:
+    """Size and checksum of every file against the manifest."""
+    for name, entry in book["files"].items():
+        path = data / name
+        if not path.is_file():
+            yield f"{path}: missing"
+        elif path.stat().st_size != entry["bytes"]:
+            yield f"{path}: {path.stat().st_size} bytes, not {entry['bytes']}: truncated or overwritten"
+        elif manifest.file_entry(path)["sha256"] != entry["sha256"]:
+            yield f"{path}: not the file that was written, its checksum differs from the manifest"
+
+
+def _leftovers(data: Path, book: dict[str, Any]) -> Iterator[str]:
+    for path in sorted(data.iterdir()):
+        if path.name.endswith(".partial"):
+            yield f"{path}: left by an interrupted run, prepare again or remove it"
+        elif (path / LANDMARKS).exists() and path.name not in book["sets"]:
+            yield f"{path}: a set the manifest does not know"
+
+
+def _set(folder: Path, entry: dict[str, Any]) -> Iterator[str]:
+    try:
+        with PreparedSet(folder) as rows:
+            if len(rows) != entry["rows"]:
+                yield f"{folder}: {len(rows)} rows, the manifest says {entry['rows']}"
+            yield from _arrays(rows, entry)
+            yield from _images(rows)
+    except RarError as error:
+        yield str(error)
+
+
+def _arrays(rows: PreparedSet, entry: dict[str, Any]) -> Iterator[str]:
+    """Landmarks, transforms and normalisers must be finite and agree with each other, row by row."""
+    path = rows.folder / LANDMARKS
+    corners = rows.normaliser[:, : 2 if rows.scheme.corners else 1]
+    finite = np.ones(len(rows), bool)
+    for array in (rows.shape, rows.image_shape, rows.crop_to_image, rows.box, corners):
+        finite &= np.isfinite(array.reshape(len(rows), -1)).all(axis=1)
+    for row in np.flatnonzero(~finite):
+        yield f"{path}, row {row}: a number is not finite"
+    scale = np.sqrt(np.abs(np.linalg.det(np.where(finite[:, None, None], rows.crop_to_image[..., :2], np.eye(2)))))
+    apart = np.abs(affine_apply(rows.crop_to_image, rows.shape.astype(np.float64)) - rows.image_shape).max(axis=(1, 2))
+    wrong = finite & (apart > _ROUNDING * np.maximum(scale, 1))
+    for row in np.flatnonzero(wrong):
+        yield f"{path}, row {row}: crop and image landmarks do not match its transform"
+    for row in np.flatnonzero(finite):
+        if not np.allclose(rows.normaliser[row], normaliser(rows.image_shape[row], rows.scheme), equal_nan=True):
+            yield f"{path}, row {row}: the normaliser is not that of its landmarks"
+    for row in np.flatnonzero((rows.occluded > 1).any(axis=1)):
+        yield f"{path}, row {row}: a flag is neither 0 nor 1"
+    copies = entry["settings"]["augmentation"]["copies"]
+    seen = Counter(zip(rows.name, rows.copy, strict=True))
+    if len(seen) != len(rows) or len(set(rows.name)) * copies != len(rows) or rows.copy.max(initial=0) >= copies:
+        yield f"{path}: not {copies} different copies of every face"
+
+
+def _images(rows: PreparedSet) -> Iterator[str]:
+    """Every image must be whole, of the right size, and in the row its label says."""
+    path = rows.folder / IMAGES
+    for row in tqdm(range(len(rows)), rows.folder.name, unit="crop", disable=None, leave=False):
+        try:
+            datum = rows.datum(row)
+            rows.image(row)
+        except RarError as error:
+            yield str(error)
+            continue
+        if datum.label != row:
+            yield f"{path}, row {row}: holds the image of row {datum.label}"
+        elif is_truncated(datum.data):
+            yield f"{path}, row {row}: the JPEG is cut short"
+        elif not datum.encoded or (datum.channels, datum.height, datum.width) != (3, rows.crop_size, rows.crop_size):
+            yield f"{path}, row {row}: the Datum does not describe a {rows.crop_size} px colour JPEG"
+
+
+def _pool(path: Path) -> Iterator[str]:
+    try:
+        with h5py.File(path) as file:
+            centres, mean = file["centres"][:], file["mean_shape"][:]
+            scheme = schemes.scheme(str(file.attrs["scheme"]))
+    except (OSError, KeyError, RarError) as error:
+        yield f"{path}: unreadable ({' '.join(str(error).split())})"
+        return
+    if centres.shape[1:] != (scheme.landmarks, 2) or mean.shape != (scheme.landmarks, 2):
+        yield f"{path}: not shapes of {scheme.landmarks} landmarks"
+    elif not (np.isfinite(centres).all() and np.isfinite(mean).all()):
+        yield f"{path}: a number is not finite"
+    elif np.abs(normalise_frame(centres.mean(axis=0), scheme) - centres.mean(axis=0)).max() > 0.2:
+        yield f"{path}: the shapes are not in the frame of the mean shape"
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+def main(data: Path) -> None:
+    """Verify DATA: manifest, checksums, images, landmarks, transforms, order."""
+    problems = check(data)
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise RarError(f"{len(problems)} problems in {data}: prepare it again (make data-300w)")
+    for name, entry in manifest.read_manifest(data)["sets"].items():
+        print(f"{name}: {entry['rows']} crops of {entry['faces']} faces, all well")
+
+
+if __name__ == "__main__":
+    run_command(main)
