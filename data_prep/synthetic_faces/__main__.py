@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import click
-import cv2
 
+from data_prep.parallel import cores
 from data_prep.synthetic_faces.write import Parameters, folders, write
 from layers.common.errors import run_command
 
@@ -17,12 +17,12 @@ from layers.common.errors import run_command
 @click.option("--train", type=click.IntRange(1), default=600, show_default=True, help="Training faces.")
 @click.option("--test", type=click.IntRange(1), default=100, show_default=True, help="Test faces.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def main(out: Path, train: int, test: int, seed: int) -> None:
+@click.option("--workers", type=click.IntRange(0), default=cores, show_default="cores", help="Processes.")
+def main(out: Path, train: int, test: int, seed: int, workers: int) -> None:
     """Draw synthetic faces with 68 points; the same parameters find the data set that is already there."""
-    cv2.setNumThreads(1)  # the pictures are small: more threads only wait for each other
     parameters = Parameters(train, test, seed)
     begin = time.monotonic()
-    fresh = write(out, parameters)
+    fresh = write(out, parameters, workers)
     spent = time.monotonic() - begin
     counts = ", ".join(f"{folder} {count}" for folder, count in folders(parameters).items())
     what = f"drawn in {spent:.1f} s ({(train + test) / spent:.0f} faces/s)" if fresh else "already there"

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from data_prep.synthetic_faces import noise
 from data_prep.synthetic_faces.appearance import muted
-from data_prep.synthetic_faces.canvas import Picture
+from data_prep.synthetic_faces.canvas import Map, Picture
 
 
 def _gradient(rng: Generator, height: int, width: int) -> Picture:
     """A bilinear gradient between four related colours."""
-    base = muted(rng)
-    corners = base + rng.normal(0, 22, (2, 2, 1)) + rng.normal(0, 8, (2, 2, 3))
-    return np.asarray(cv2.resize(corners.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
+    corners = muted(rng) + rng.normal(0, 22, (2, 2, 1)) + rng.normal(0, 8, (2, 2, 3))
+    planes = cv2.split(corners.astype(np.float32))
+    return np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in planes])
 
 
 def _shapes(rng: Generator, picture: NDArray[np.uint8], count: int) -> None:
@@ -37,26 +37,28 @@ def _shapes(rng: Generator, picture: NDArray[np.uint8], count: int) -> None:
             cv2.line(picture, (x, y), end, colour, int(rng.integers(2, 22)), cv2.LINE_AA)
 
 
-def _stripes(rng: Generator, height: int, width: int) -> Picture:
-    """Periodic stripes, as of a wall or a blind, to be added (height, width, 1)."""
+def _stripes(rng: Generator, height: int, width: int) -> Map:
+    """Periodic stripes, as of a wall or a blind, to be added (height, width)."""
     angle, period = rng.uniform(0, np.pi), rng.uniform(8, 50)
     x, y = np.arange(width, dtype=np.float32)[None, :], np.arange(height, dtype=np.float32)[:, None]
     wave = np.sin((x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle))) * np.float32(2 * np.pi / period))
-    return np.asarray((np.float32(rng.uniform(6, 20)) * np.tanh(4 * wave))[..., None], np.float32)
+    return np.asarray(np.float32(rng.uniform(6, 20)) * np.tanh(4 * wave), np.float32)
 
 
 def background(rng: Generator, height: int, width: int) -> Picture:
-    """A random background (height, width, 3)."""
+    """A random background, three planes (3, height, width)."""
     smooth = _gradient(rng, height, width)
     if rng.random() < 0.6:
-        cloud = noise.piece(rng, "cloud", height, width)[..., None]
-        smooth += cloud * (rng.normal(0, 14) + rng.normal(0, 5, 3)).astype(np.float32)
+        cloud = noise.piece(rng, "cloud", height, width)
+        for plane, strength in zip(smooth, rng.normal(0, 14) + rng.normal(0, 5, 3), strict=True):
+            plane += cloud * np.float32(strength)
     if rng.random() < 0.2:
         smooth += _stripes(rng, height, width)
-    picture = np.asarray(np.clip(smooth, 0, 255), np.uint8)
+    np.clip(smooth, 0, 255, out=smooth)
+    picture = cv2.merge(list(smooth.astype(np.uint8)))
     if rng.random() < 0.7:
         _shapes(rng, picture, int(rng.integers(2, 16)))
     if rng.random() < 0.8:
         size = int(rng.integers(2, 14))
-        picture = np.asarray(cv2.blur(cv2.blur(picture, (size, size)), (size, size)), np.uint8)
-    return picture.astype(np.float32)
+        picture = cv2.blur(cv2.blur(picture, (size, size)), (size, size))
+    return np.stack(cv2.split(picture)).astype(np.float32)

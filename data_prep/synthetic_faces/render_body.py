@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from data_prep.synthetic_faces import noise, render_hair
+from data_prep.synthetic_faces import render_hair
 from data_prep.synthetic_faces.appearance import Appearance
 from data_prep.synthetic_faces.canvas import Picture, Region, hull, smooth_polygon
 from data_prep.synthetic_faces.landmarks import Features
@@ -30,9 +30,7 @@ def _body_pose(pose: Pose) -> Pose:
 def _hairy(picture: Picture, polygon: Array, look: Appearance, rng: Generator, shade: float) -> None:
     """A lit polygon of hair."""
     region = Region(picture, [polygon], 0.8)
-    strands = noise.piece(rng, "strands", *region.mask.shape[:2])[..., None]
-    tone = (1 + np.float32(0.24) * strands) * region.round_light(look.light) * np.float32(shade)
-    region.paint(look.hair.astype(np.float32) * tone)
+    region.paint(look.hair * shade, region.grain(rng, "strands", 0.24) * region.round_light(look.light))
 
 
 def _ruffled(polygon: Array, rng: Generator, amount: float) -> Array:
@@ -52,7 +50,7 @@ def behind(picture: Picture, pose: Pose, look: Appearance, rng: Generator) -> No
     back = hull(pose.project(render_hair.skull(look))[:, :2])
     if look.hair_style == "bald":
         region = Region(picture, [back], 0.6)
-        region.paint(look.skin.astype(np.float32) * region.round_light(look.light) * np.float32(0.92))
+        region.paint(look.skin * 0.92, region.round_light(look.light))
     else:
         _hairy(picture, _ruffled(back, rng, 0.045 if look.hair_style == "afro" else 0.008), look, rng, 0.9)
 
@@ -63,16 +61,14 @@ def neck(picture: Picture, pose: Pose, look: Appearance, rng: Generator) -> None
     top = pose.project(_RING * (0.70, 1, 0.60) + (0, 0.75, -0.85))[:, :2]
     bottom = body.project(_RING * (0.92, 1, 0.60) + (0, 2.75, -0.95))[:, :2]
     skin = Region(picture, [hull(np.concatenate([top, bottom]))], 0.6)
-    tint = look.light.tint.astype(np.float32) * np.float32(0.82)
-    skin.paint(look.skin.astype(np.float32) * skin.round_light(look.light) * tint)
+    skin.paint(look.skin * 0.82 * look.light.tint, skin.round_light(look.light))
     jaw = pose.project(np.array([(-0.95, 0.5, -0.6), (0.95, 0.5, -0.6), (0.6, 1.75, -0.3), (-0.6, 1.75, -0.3)]))[:, :2]
     Region(picture, [hull(jaw) + (0, 0.32 * pose.scale)], 0.16 * pose.scale).darken(0.6)
     half = np.concatenate([_SHOULDER, [(2.8, 8.0)]])
     both = np.concatenate([half, (half * (-1, 1))[:0:-1]])
     placed = body.project(np.concatenate([both, np.full((len(both), 1), -0.8)], 1))[:, :2]
     cloth = Region(picture, [placed], 0.6)
-    weave = noise.piece(rng, "mottle", *cloth.mask.shape[:2])[..., None] * np.float32(6)
-    cloth.paint(np.maximum((look.shirt.astype(np.float32) + weave) * cloth.round_light(look.light, 0.6), 0))
+    cloth.paint(look.shirt, cloth.grain(rng, "mottle", 0.06) * cloth.round_light(look.light, 0.6))
 
 
 def _ear(surface: Surface, sign: int) -> tuple[Array, Array]:
@@ -111,13 +107,14 @@ def locks(picture: Picture, pose: Pose, look: Appearance, rng: Generator) -> Non
             _hairy(picture, smooth_polygon(polygon, 6), look, rng, 0.95)
 
 
-def _dark_lens(picture: Picture, lens: Array, pose: Pose, rng: Generator) -> None:
+def _dark_lens(picture: Picture, lens: Array, pose: Pose, colour: Array) -> None:
+    """A lens that hides the eye but for a trace, darker above, with a glare."""
     region = Region(picture, [lens], 0.4)
-    fade = np.linspace(0.75, 1.35, region.mask.shape[0], dtype=np.float32)[:, None, None]
-    region.paint(rng.uniform(8, 45, 3).astype(np.float32) * fade, rng.uniform(0.88, 1.0))
+    fade = np.linspace(0.75, 1.35, region.mask.shape[0], dtype=np.float32)[:, None]
+    region.paint(colour, fade, 0.95)
     middle = lens.mean(0)
     glare = middle + (lens - middle) * (0.35, 0.22) - 0.08 * pose.scale
-    Region(picture, [glare], 2).paint(np.array([210.0, 205, 200]), 0.25)
+    Region(picture, [glare], 2).paint(np.array([210.0, 205, 200]), strength=0.25)
 
 
 def glasses(
@@ -129,6 +126,7 @@ def glasses(
     power, wide, tall = rng.uniform(2, 4), rng.uniform(0.33, 0.40), rng.uniform(0.22, 0.32)
     front = float(surface.lift(np.array([[0.0, 0.05]]))[0, 2]) + 0.16
     frame = rng.uniform(5, 70, 3) if rng.random() < 0.8 else rng.uniform(80, 200, 3)
+    dark = rng.uniform(8, 45) * rng.uniform(0.8, 1.2, 3)
     rounded_x = np.sign(_RING[:, 0]) * np.abs(_RING[:, 0]) ** (2 / power)
     rounded_y = np.sign(_RING[:, 2]) * np.abs(_RING[:, 2]) ** (2 / power)
     inner = features.eye_x - wide
@@ -140,9 +138,9 @@ def glasses(
         lens = smooth_polygon(pose.project(rim)[:, :2], 3)
         lines.append(np.concatenate([lens, lens[:1]]))
         if look.glasses == "sun":
-            _dark_lens(picture, lens, pose, rng)
+            _dark_lens(picture, lens, pose, dark)
         else:
-            Region(picture, [lens]).paint(np.array([235.0, 235, 230]), rng.uniform(0.02, 0.12))
+            Region(picture, [lens]).paint(np.array([235.0, 235, 230]), strength=rng.uniform(0.02, 0.12))
         temple = np.array([(sign * (features.eye_x + wide), -0.02, front - 0.16), (sign * 1.10, -0.04, -1.0)])
         if (pose.matrix @ np.array([sign, 0, 0]))[2] > -0.12:
             lines.append(pose.project(temple)[:, :2])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from data_prep.synthetic_faces import noise
 from data_prep.synthetic_faces.appearance import Appearance, muted
 from data_prep.synthetic_faces.canvas import Picture, Region, smooth_polygon
 from data_prep.synthetic_faces.model import Array
@@ -61,12 +60,12 @@ def _mask(picture: Picture, points: Array, look: Appearance, rng: Generator) -> 
     straps = [np.stack([points[ear], end]) for ear, end in ties]
     Region(picture, straps, stroke=2).paint(colour * 0.9)
     region = Region(picture, [smooth_polygon(shape, 4)], 0.5)
-    cloth = colour.astype(np.float32) + noise.piece(rng, "mottle", *region.mask.shape[:2])[..., None] * np.float32(3)
-    region.paint(cloth * region.round_light(look.light, 0.75))
+    region.paint(colour, region.grain(rng, "mottle", 0.02) * region.round_light(look.light, 0.75))
     # pleats run from cheek to cheek, bent by the nose
     middle = nose + 0.2 * down
     pleat = np.stack([left + 0.1 * down, 0.5 * (left + middle), middle, 0.5 * (right + middle), right + 0.1 * down])
-    pleats = [pleat + down * drop for drop in (0.03, 0.16, 0.29)]
+    # towards the chin the mask is narrower
+    pleats = [middle + (pleat - middle) * (0.92 - 0.9 * drop) + down * drop for drop in (0.03, 0.16, 0.29)]
     Region(picture, pleats, 0.5, stroke=2).darken(0.8)
 
 
@@ -81,10 +80,10 @@ def _box(picture: Picture, points: Array, size: float, rng: Generator, tall: flo
     colour = muted(rng, chroma=0.35)
     Region(picture, [shape + size * 0.03], size * 0.03).darken(0.7)
     region = Region(picture, [shape], 0.6)
-    region.paint(colour.astype(np.float32) * np.linspace(1.1, 0.75, region.mask.shape[1], dtype=np.float32)[:, None])
+    region.paint(colour, np.linspace(1.1, 0.75, region.mask.shape[1], dtype=np.float32)[None, :])
     middle = shape.mean(0)
     panel = Region(picture, [middle + (shape - middle) * (0.86, 0.9)], 0.6)
-    panel.paint(colour * (rng.uniform(0.3, 1.2) if phone else 0.92), 0.9)
+    panel.paint(colour * (rng.uniform(0.3, 1.2) if phone else 0.92), strength=0.9)
 
 
 def _strands(picture: Picture, points: Array, size: float, look: Appearance, rng: Generator) -> None:
@@ -99,7 +98,7 @@ def _strands(picture: Picture, points: Array, size: float, look: Appearance, rng
             middle = (root + end) / 2 + rng.normal(0, 0.16 * size, 2)
             start, stop = root + rng.normal(0, 0.06 * size, 2), end + rng.normal(0, 0.12 * size, 2)
             paths.append((1 - t) ** 2 * start + 2 * t * (1 - t) * middle + t**2 * stop)
-        Region(picture, paths, stroke=int(rng.integers(1, 4))).paint(colour * tone, 0.9)
+        Region(picture, paths, stroke=int(rng.integers(1, 4))).paint(colour * tone, strength=0.9)
 
 
 def _microphone(picture: Picture, points: Array, size: float, look: Appearance, rng: Generator) -> None:
@@ -111,8 +110,7 @@ def _microphone(picture: Picture, points: Array, size: float, look: Appearance, 
     Region(picture, [_capsule(target + along * size * 1.3, target, size * 0.07)], 0.5).paint(np.full(3, tone * 0.5))
     turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     head = Region(picture, [target + np.stack([np.cos(turn), np.sin(turn)], -1) * size * 0.15], 0.5)
-    mesh = noise.piece(rng, "grain", *head.mask.shape[:2])[..., None] * np.float32(14)
-    head.paint(np.maximum((np.float32(tone) + mesh) * head.round_light(look.light), 0))
+    head.paint(np.full(3, tone), head.grain(rng, "grain", 0.2) * head.round_light(look.light))
 
 
 def draw(picture: Picture, points: Array, look: Appearance, rng: Generator, hard: bool) -> str:

@@ -11,10 +11,10 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 from data_prep.synthetic_faces import model
 from data_prep.synthetic_faces.model import Array, Expression, Identity
 
-ROWS, COLUMNS = 56, 65
+ROWS, COLUMNS = 53, 59
 WIDEST = np.radians(116)  # angle of the outermost column, seen from above; 90 degrees is the outline
 _DENSE = 240
-_OUTLINE_AT = 1 - 2 * 4 / (COLUMNS - 1)  # the fifth column from each end, on a scale from -1 to 1
+_OUTLINE_AT = 1 - 2 * 3 / (COLUMNS - 1)  # the fourth column from each end, on a scale from -1 to 1
 
 
 def _angles(u: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
@@ -14,12 +15,14 @@ import numpy as np
 import scipy.io
 from tqdm import tqdm
 
-from data_prep.synthetic_faces.faces import DrawnFace, draw_face
+from data_prep.parallel import in_order
+from data_prep.synthetic_faces.faces import draw_face
 from data_prep.synthetic_faces.model import Array
 from layers.common.errors import RarError
 
 JPEG_QUALITY = 92
 MARKER = "synthetic.json"
+_MAT_TEXT = b"MATLAB 5.0 MAT-file, synthetic faces".ljust(116)  # the free text at the head of the file
 _TRAIN_SHARES = {"afw": 337, "lfpw/trainset": 811, "helen/trainset": 2000}  # as in 300-W
 _TEST_SHARES = {"helen/testset": 330, "lfpw/testset": 224, "ibug": 135}
 
@@ -84,29 +87,52 @@ def _bounding_boxes(names: list[str], boxes: list[Array], rng: np.random.Generat
     return cells
 
 
-def _write_face(folder: Path, stem: str, face: DrawnFace) -> None:
-    path = folder / f"{stem}.jpg"
-    done, data = cv2.imencode(".jpg", face.image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    if not done:
-        raise RarError(f"{path}: OpenCV cannot encode JPEG; install Debian's python3-opencv")
-    path.write_bytes(data.tobytes())
-    path.with_suffix(".pts").write_text(pts_text(face.points))
+@dataclass(frozen=True)
+class _Task:
+    """Face number `index` of a folder."""
+
+    seed: int
+    folder: str
+    index: int
+
+    @property
+    def stem(self) -> str:
+        return f"face_{self.index + 1:05d}"
 
 
-def _write_folder(root: Path, folder: str, count: int, seed: int, progress: tqdm[object]) -> None:
-    directory = root / folder
-    directory.mkdir(parents=True)
-    names, boxes = [], []
-    for index in range(count):
-        face = draw_face(seed, folder, index, hard=folder == "ibug")
-        stem = f"face_{index + 1:05d}"
-        _write_face(directory, stem, face)
-        names.append(f"{stem}.jpg")
-        boxes.append(tight_box(face.points))
-        progress.update()
-    cells = _bounding_boxes(names, boxes, np.random.default_rng([seed, len(folder), count]))
-    file = f"bounding_boxes_{folder.replace('/', '_')}.mat"
-    scipy.io.savemat(root / "Bounding Boxes" / file, {"bounding_boxes": cells})
+def _draw(task: _Task) -> tuple[_Task, bytes, Array]:
+    """The face's JPEG file and its landmarks (68, 2)."""
+    face = draw_face(task.seed, task.folder, task.index, hard=task.folder == "ibug")
+    data = cv2.imencode(".jpg", face.image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+    return task, data.tobytes(), face.points
+
+
+def _draw_all(root: Path, parameters: Parameters, workers: int) -> dict[str, list[Array]]:
+    """Write pictures and .pts files; returns the tight boxes per folder, in order."""
+    counts = folders(parameters)
+    boxes: dict[str, list[Array]] = {folder: [] for folder in counts}
+    for folder in counts:
+        (root / folder).mkdir(parents=True)
+    tasks = [_Task(parameters.seed, folder, index) for folder, count in counts.items() for index in range(count)]
+    faces = in_order(_draw, tasks, workers)
+    for task, picture, points in tqdm(faces, total=len(tasks), unit="face", disable=not sys.stderr.isatty()):
+        path = root / task.folder / f"{task.stem}.jpg"
+        path.write_bytes(picture)
+        path.with_suffix(".pts").write_text(pts_text(points))
+        boxes[task.folder].append(tight_box(points))
+    return boxes
+
+
+def _write_boxes(root: Path, boxes: dict[str, list[Array]], seed: int) -> None:
+    directory = root / "Bounding Boxes"
+    directory.mkdir()
+    for number, (folder, tight) in enumerate(boxes.items()):
+        names = [f"{_Task(seed, folder, index).stem}.jpg" for index in range(len(tight))]
+        cells = _bounding_boxes(names, tight, np.random.default_rng([seed, number]))
+        content = io.BytesIO()
+        scipy.io.savemat(content, {"bounding_boxes": cells})
+        content.getbuffer()[: len(_MAT_TEXT)] = _MAT_TEXT  # scipy puts the time there
+        (directory / f"bounding_boxes_{folder.replace('/', '_')}.mat").write_bytes(content.getvalue())
 
 
 def up_to_date(out: Path, parameters: Parameters) -> bool:
@@ -117,11 +143,11 @@ def up_to_date(out: Path, parameters: Parameters) -> bool:
         return False
 
 
-def write(out: Path, parameters: Parameters) -> bool:
+def write(out: Path, parameters: Parameters, workers: int = 0) -> bool:
     """Write the data set to `out`; False when it was already there with the same parameters.
 
     Faces go to `out`.partial first, which is renamed when complete. A folder that this program did not
-    write is never replaced: RarError.
+    write is never replaced: RarError. workers: processes, 0 for this one; the result is the same.
     """
     if up_to_date(out, parameters):
         return False
@@ -129,11 +155,8 @@ def write(out: Path, parameters: Parameters) -> bool:
         raise RarError(f"{out}: exists and is no synthetic data set of ours; choose another --out")
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    (partial / "Bounding Boxes").mkdir(parents=True)
-    counts = folders(parameters)
-    with tqdm(total=sum(counts.values()), unit="face", disable=not sys.stderr.isatty()) as progress:
-        for folder, count in counts.items():
-            _write_folder(partial, folder, count, parameters.seed, progress)
+    boxes = _draw_all(partial, parameters, workers)
+    _write_boxes(partial, boxes, parameters.seed)
     (partial / MARKER).write_text(json.dumps(parameters.describe(), indent=1) + "\n")
     if out.exists():
         shutil.rmtree(out)

@@ -43,10 +43,10 @@ def head(angles: tuple[float, float, float], expression: Expression, seed: int =
     identity = Identity.sample(np.random.default_rng(seed))
     surface, drawn = Surface(identity, expression), landmarks.features(identity, expression)
     placed = pose.Pose(*angles, scale=90.0, shift=(SIZE / 2, 150.0))
-    picture = np.zeros((SIZE, SIZE, 3), np.float32)
-    picture[..., 1] = 255
+    picture = np.zeros((3, SIZE, SIZE), np.float32)
+    picture[1] = 255
     render_head.draw(picture, surface, drawn, placed, plain(seed), np.random.default_rng(seed))
-    return np.asarray(picture, float), landmarks.image_points(surface, drawn, placed)
+    return np.asarray(picture.transpose(1, 2, 0), float), landmarks.image_points(surface, drawn, placed)
 
 
 def distance_to_edge(mask: NDArray[np.bool_], points: Array) -> Array:
@@ -184,7 +184,7 @@ def test_ibug_is_harder() -> None:
 @pytest.fixture(scope="module")
 def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("synthetic") / "w300"
-    arguments = ["--out", str(out), "--train", "12", "--test", "9", "--seed", "4"]
+    arguments = ["--out", str(out), "--train", "12", "--test", "9", "--seed", "4", "--workers", "0"]
     done = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert "12 training and 9 test faces drawn" in done.output
     return out
@@ -259,6 +259,16 @@ def test_the_same_parameters_find_the_data_set_and_others_draw_it_anew(tmp_path:
     assert pictures == {path: path.stat().st_mtime_ns for path in out.rglob("*.jpg")}
     assert write.write(out, Parameters(3, 1, 0))
     assert len(list(out.rglob("*.jpg"))) == 4 and not out.with_name("w300.partial").exists()
+
+
+def test_two_processes_write_what_one_writes(tmp_path: Path) -> None:
+    for workers in (0, 2):
+        write.write(tmp_path / str(workers), Parameters(3, 3, 1), workers)
+    alone, together = (sorted(path for path in (tmp_path / name).rglob("*.*") if path.is_file()) for name in ("0", "2"))
+    assert len(alone) == len(together) > 12
+    for one, two in zip(alone, together, strict=True):
+        assert one.name == two.name
+        assert one.read_bytes() == two.read_bytes()
 
 
 def test_an_unfinished_data_set_is_drawn_anew_and_strangers_are_left_alone(tmp_path: Path) -> None:
