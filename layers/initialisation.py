@@ -71,19 +71,26 @@ class InitialisationLayer(RarLayer):
             for i, detection in enumerate(s_d):
                 top[0].data[i] = space.fit(detection).shape
         else:
-            mean = self.blobs[1].data * self.parameters.crop_size
-            top[0].data[...] = mean if mode == "mean" else [self._random_shape(detection, mean) for detection in s_d]
+            basis, mean = self._basis(), self.blobs[1].data * self.parameters.crop_size
+            if mode == "mean":
+                top[0].data[...] = mean
+            else:
+                top[0].data[...] = [self._random_shape(basis, mean, detection) for detection in s_d]
+
+    def _basis(self) -> FloatArray:
+        basis: FloatArray = self.blobs[0].data
+        if not basis.any():
+            raise RarError("the net has no basis shapes: load trained weights, or name the pool in the prototxt")
+        return basis
 
     def _space(self) -> FaceSpace:
-        basis = self.blobs[0].data
+        basis = self._basis()
         if not np.array_equal(basis, self.basis):  # weights are loaded after setup
-            if not basis.any():
-                raise RarError("the net has no basis shapes: load trained weights, or name the pool in the prototxt")
             self.basis = basis.copy()
             self.space = FaceSpace(self.basis, self.settings)
         return self.space
 
-    def _random_shape(self, s_d: FloatArray, mean: FloatArray) -> FloatArray:
+    def _random_shape(self, basis: FloatArray, mean: FloatArray, s_d: FloatArray) -> FloatArray:
         seed = [self.parameters.seed, zlib.crc32(s_d.tobytes())]
-        chosen = self.blobs[0].data[np.random.default_rng(seed).integers(len(self.blobs[0].data))]
+        chosen = basis[np.random.default_rng(seed).integers(len(basis))]
         return affine_apply(similarity_fit(chosen, mean), chosen)

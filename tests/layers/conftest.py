@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import caffe
 import numpy as np
 import pytest
 from caffe.proto import caffe_pb2
+
+from tools.gradient_check import layer_net
 
 Array = np.ndarray
 
@@ -19,6 +22,15 @@ def python_layer(kind: str, bottoms: list[str], tops: list[str], **parameters: A
     layer.python_param.module, layer.python_param.layer = f"layers.{module}", name
     layer.python_param.param_str = json.dumps(parameters)
     return layer
+
+
+def forward(layer: Any, inputs: dict[str, Array], phase: int = caffe.TRAIN) -> Any:
+    """The net of one layer after a forward pass over the inputs."""
+    net = layer_net(layer, inputs, phase)
+    for name, data in inputs.items():
+        net.blobs[name].data[...] = data
+    net.forward()
+    return net
 
 
 @pytest.fixture

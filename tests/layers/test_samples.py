@@ -1,0 +1,112 @@
+"""The order of the samples: row by row, over the end, after a resume, shared by several solvers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import caffe
+import numpy as np
+import pytest
+
+from layers.common.errors import RarError
+from layers.common.prepared import PreparedSet
+from layers.samples import VGG_MEAN
+from tests.layers.conftest import python_layer
+from tools.gradient_check import layer_net
+
+
+def samples(source: Path | str, batch: int = 2, phase: int = caffe.TRAIN) -> Any:
+    """A net of one SampleLayer."""
+    layer = python_layer("samples.SampleLayer", [], ["data", "shape"], source=str(source), batch_size=batch)
+    return layer_net(layer, {}, phase)
+
+
+@pytest.fixture
+def train(prepared: Path) -> PreparedSet:
+    return PreparedSet(prepared / "train")
+
+
+def rows(net: Any, faces: PreparedSet) -> list[int]:
+    """The rows that the next forward pass reads, told by their shapes; each image must be that of its shape."""
+    net.forward()
+    found = []
+    for image, shape in zip(net.blobs["data"].data, net.blobs["shape"].data, strict=True):
+        (row,) = np.flatnonzero((faces.shape == shape).all((1, 2)))
+        expected = faces.image(int(row)).transpose(2, 0, 1) - np.reshape(VGG_MEAN, (3, 1, 1))
+        np.testing.assert_allclose(image, expected, atol=1e-4)
+        found.append(int(row))
+    return found
+
+
+def test_rows_in_order_and_over_the_end(train: PreparedSet) -> None:
+    batch = len(train) // 2 + 1
+    net = samples(train.folder, batch)
+    read = rows(net, train) + rows(net, train) + rows(net, train)
+    assert read == [row % len(train) for row in range(3 * batch)]
+
+
+def test_images_are_blue_green_red_minus_the_vgg_mean(train: PreparedSet) -> None:
+    net = samples(train.folder, 1)
+    net.forward()
+    restored = net.blobs["data"].data[0].transpose(1, 2, 0) + VGG_MEAN
+    np.testing.assert_allclose(restored, train.image(0), atol=1e-4)
+
+
+def test_the_position_is_saved_with_the_weights(train: PreparedSet, tmp_path: Path) -> None:
+    net = samples(train.folder)
+    for _ in range(3):
+        net.forward()
+    net.save(str(tmp_path / "w.caffemodel"))
+    resumed = samples(train.folder)
+    resumed.copy_from(str(tmp_path / "w.caffemodel"))
+    assert rows(resumed, train) == rows(net, train) == [6, 7]
+
+
+def test_a_test_net_starts_at_the_first_row(train: PreparedSet) -> None:
+    assert rows(samples(train.folder, 1, caffe.TEST), train) == [0]
+
+
+@pytest.fixture
+def two_solvers() -> Iterator[None]:
+    """As on two GPUs; put back afterwards, for it holds for the whole process."""
+    count, rank = caffe.solver_count(), caffe.solver_rank()
+    caffe.set_solver_count(2)
+    caffe.set_multiprocess(True)  # a process each, or Caffe refuses Python layers
+    yield
+    caffe.set_multiprocess(False)
+    caffe.set_solver_count(count)
+    caffe.set_solver_rank(rank)
+
+
+def test_several_solvers_share_the_rows(train: PreparedSet, two_solvers: None) -> None:
+    nets = [samples(train.folder), samples(train.folder)]
+    read: list[list[int]] = [[], []]
+    for _ in range(3):
+        for rank, net in enumerate(nets):
+            caffe.set_solver_rank(rank)
+            read[rank] += rows(net, train)
+    assert read == [[0, 2, 4, 6, 8, 10], [1, 3, 5, 7, 9, 11]]
+
+
+def test_the_source_may_name_variables(
+    train: PreparedSet, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA", str(prepared))
+    monkeypatch.setenv("TEST_SET", "train")
+    assert rows(samples("$DATA/$TEST_SET"), train) == [0, 1]
+    monkeypatch.delenv("TEST_SET")
+    with pytest.raises(RarError, match=r"\$DATA/\$TEST_SET: the variable is not set"):
+        samples("$DATA/$TEST_SET")
+
+
+def test_a_missing_set_is_named(prepared: Path) -> None:
+    with pytest.raises(RarError, match="no prepared set at .*nowhere.*make data-300w"):
+        samples(prepared / "nowhere")
+
+
+def test_the_batch_size_is_required(prepared: Path) -> None:
+    layer = python_layer("samples.SampleLayer", [], ["data", "shape"], source=str(prepared / "train"))
+    with pytest.raises(RarError, match="batch_size"):
+        layer_net(layer, {})
