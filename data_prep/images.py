@@ -23,7 +23,7 @@ def read_image(path: Path) -> Image:
 
 
 def check_image(path: Path) -> tuple[int, int]:
-    """Decode the whole file at an eighth of its size, which is quicker: width and height, rounded up to 8 px."""
+    """Decode the whole file at an eighth of its size, which is quicker: width and height to within 8 px."""
     height, width = _decode(path, _SMALL).shape[:2]
     return 8 * width, 8 * height
 

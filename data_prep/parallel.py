@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from typing import TypeVar
 
 import cv2
@@ -27,28 +28,34 @@ def cores() -> int:
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """function(item) for each item, in order, by `workers` fresh processes (0: in this one).
+    """function(item) for each item, in order, by `workers` processes (0: in this one).
 
-    `function` must be importable and keep no state that matters; memory is bounded by the tasks under way.
+    `function` must be importable and keep no state that matters; memory is bounded by the tasks under way. The
+    processes start with the first call and serve all later ones.
     """
     if workers == 0:
         yield from map(function, items)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
-        waiting: deque[Future[Result]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) >= _AHEAD * workers:
-                    yield waiting.popleft().result()
-            while waiting:
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(_pool(workers).submit(function, item))
+            if len(waiting) >= _AHEAD * workers:
                 yield waiting.popleft().result()
-        except BrokenProcessPool:
-            raise RarError("a worker process died, perhaps for want of memory: try --workers 1") from None
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool:
+        _pool.cache_clear()
+        raise RarError("a worker process died, perhaps for want of memory: try --workers 1") from None
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+@cache
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Spawned, not forked: a forked child would share this process's LMDB and HDF5 handles and OpenCV's threads.
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start_worker)
 
 
 def _start_worker() -> None:

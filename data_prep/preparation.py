@@ -18,9 +18,9 @@ from tqdm import tqdm
 from data_prep import manifest
 from data_prep.images import check_image
 from data_prep.parallel import in_order
-from data_prep.records import FaceRecord, check_box
+from data_prep.records import FaceRecord, check_face
 from data_prep.rendering import JPEG_QUALITY, CropSettings, Row, render_face
-from data_prep.writing import clear_partial, write_set
+from data_prep.writing import Header, clear_partial, write_set
 from layers.common.errors import RarError
 from layers.common.schemes import Scheme
 
@@ -92,7 +92,9 @@ def write_plan(data: Path, plan: SetPlan, scheme: Scheme, workers: int, book: di
         print(f"{plan.name}: an earlier run was interrupted; starting clean")
     start = time.monotonic()
     print(f"{plan.name}: {len(plan.records)} faces -> {plan.rows} crops of {plan.crops.size} px", flush=True)
-    files = write_set(folder, scheme, plan.crops.size, plan.rows, plan.crops.seed, _rows(plan, scheme, workers))
+    longest = max(len(record.name.encode()) for record in plan.records)
+    header = Header(scheme, plan.crops.size, plan.rows, plan.crops.seed, longest)
+    files = write_set(folder, header, _rows(plan, scheme, workers))
     book["sets"][plan.name] = {
         "rows": plan.rows,
         "faces": len(plan.records),
@@ -121,7 +123,7 @@ def _render(task: tuple[FaceRecord, NDArray[np.int64]], settings: CropSettings, 
 
 def _problem(record: FaceRecord) -> str | None:
     try:
-        check_box(record, *check_image(record.image))
+        check_face(record, *check_image(record.image))
     except RarError as error:
         return str(error)
     return None

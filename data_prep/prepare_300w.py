@@ -40,6 +40,7 @@ class Options:
     sets: str
     centres: int
     workers: int
+    dataset: str
     any_count: bool
     skip_bad: bool
 
@@ -73,7 +74,8 @@ class Options:
 @click.option("--sets", default=",".join(w300.SETS), show_default=True)
 @click.option("--centres", default=CENTRES, show_default=True, type=click.IntRange(1), help="K of the shape pool.")
 @click.option("--workers", default=cores(), show_default=True, type=click.IntRange(0), help="Processes.")
-@click.option("--any-count", is_flag=True, help="Your own faces in this layout: do not expect the official counts.")
+@click.option("--dataset", default="300w", show_default=True, help="Another name for the tables.")
+@click.option("--any-count", is_flag=True, help="Do not expect the official number of faces.")
 @click.option("--skip-bad", is_flag=True, help="End with success although faces were left out.")
 def main(**options: Any) -> None:
     """Cut, augment and occlude the faces; write LMDB, HDF5, shape pool and manifest."""
@@ -136,7 +138,8 @@ def _open_book(options: Options, scans: list[SubsetScan]) -> dict[str, Any]:
     old = manifest.read_manifest(options.out) if (options.out / manifest.FILE).exists() else {}
     return {
         "format": manifest.FORMAT,
-        "raw": {"layout": "300w", "folder": str(options.raw)},
+        "raw": options.dataset,
+        "raw_folder": str(options.raw),
         "scheme": w300.SCHEME.name,
         "parameters": {
             "boxes": options.boxes, "crop_size": options.crop_size, "margin": options.margin, "copies": options.copies,

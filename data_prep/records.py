@@ -34,8 +34,8 @@ class FaceRecord:
         return several[1] if several else self.name
 
 
-def check_box(record: FaceRecord, width: int, height: int) -> None:
-    """RarError unless the box is finite, has an extent, and lies on both the image and the face."""
+def check_face(record: FaceRecord, width: int, height: int) -> None:
+    """RarError unless the landmarks have an extent and the box is a box, on the image and on the face."""
     x0, y0, x1, y1 = record.box
     place = f"{record.image}: the face box ({x0:.0f} {y0:.0f} {x1:.0f} {y1:.0f})"
     if not np.isfinite(record.box).all() or x1 - x0 < 4 or y1 - y0 < 4:
@@ -43,5 +43,7 @@ def check_box(record: FaceRecord, width: int, height: int) -> None:
     if x1 <= 0 or y1 <= 0 or x0 >= width - 1 or y0 >= height - 1:
         raise RarError(f"{place} is off the image: correct the .mat file or leave the face out")
     low, high = record.shape.min(axis=0), record.shape.max(axis=0)
+    if (high - low < 4).any():
+        raise RarError(f"{record.image}: its landmarks lie in a heap: replace its .pts or leave the face out")
     if x1 <= low[0] or y1 <= low[1] or x0 >= high[0] or y0 >= high[1]:
         raise RarError(f"{place} is beside the annotated face: correct the .mat file or leave the face out")

@@ -15,6 +15,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from data_prep.manifest import file_entry, read_manifest, write_manifest
+from data_prep.writing import require_space
 from layers.common.errors import RarError, run_command
 from layers.common.prepared import PreparedSet
 from layers.common.schemes import Scheme
@@ -71,6 +72,7 @@ def write_pool(data: Path, centres: int = CENTRES, seed: int = 0) -> Path:
     aligned, _ = align(crops, scheme)
     pool = cluster(aligned, min(centres, len(aligned)), seed)
     partial, path = data / f"{FILE}.partial", data / FILE
+    require_space(partial, pool.nbytes)
     with h5py.File(partial, "w") as file:
         file["centres"], file["mean_shape"] = pool, crops.mean(axis=0) / size
         file.attrs.update({"scheme": scheme.name, "K": len(pool), "seed": seed, "rows": len(aligned)})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import math
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,22 @@ from layers.common.schemes import Scheme
 
 FILES = (f"{IMAGES}/data.mdb", LANDMARKS)
 _COMMIT_EVERY = 512  # rows
+_SLACK = 1 << 20  # bytes for what HDF5 and the file system keep beside the data
 
 
-def write_set(
-    folder: Path, scheme: Scheme, crop_size: int, count: int, seed: int, rows: Iterable[Row]
-) -> dict[str, dict[str, Any]]:
-    """Write `count` rows, in whatever order they come, to the set `folder`, which must not exist.
+@dataclass(frozen=True)
+class Header:
+    """What holds for all rows of a set; name_bytes: the longest name in UTF-8."""
+
+    scheme: Scheme
+    crop_size: int
+    rows: int
+    seed: int
+    name_bytes: int
+
+
+def write_set(folder: Path, header: Header, rows: Iterable[Row]) -> dict[str, dict[str, Any]]:
+    """Write the rows, in whatever order they come, to the set `folder`, which must not exist.
 
     Returns size and checksum of its files, by path relative to the folder's parent. When it fails (a full disk, a
     photograph that has gone) nothing but a `.partial` folder is left.
@@ -35,9 +47,10 @@ def write_set(
     partial = partial_folder(folder)
     partial.mkdir(parents=True)
     with _full_disk(folder):
-        done = _write_rows(partial, folder.name, scheme, crop_size, count, seed, rows)
-        if done != count:
-            raise RarError(f"{folder}: {done} rows came, not {count}")
+        _create_landmarks(partial / LANDMARKS, folder.name, header)
+        done = _write_rows(partial, header, rows)
+        if done != header.rows:
+            raise RarError(f"{folder}: {done} rows came, not {header.rows}")
         files = {f"{folder.name}/{name}": file_entry(partial / name) for name in FILES}
         partial.rename(folder)
     return files
@@ -57,23 +70,19 @@ def clear_partial(folder: Path) -> bool:
     return True
 
 
-def _write_rows(
-    folder: Path, name: str, scheme: Scheme, crop_size: int, count: int, seed: int, rows: Iterable[Row]
-) -> int:
-    room = (count + 16) * (3 * crop_size**2 + 65536)  # a JPEG is smaller than its pixels
+def _write_rows(folder: Path, header: Header, rows: Iterable[Row]) -> int:
+    room = (header.rows + 16) * (3 * header.crop_size**2 + 65536)  # a JPEG is smaller than its pixels
     done = 0
     with (
-        h5py.File(folder / LANDMARKS, "w") as file,
+        h5py.File(folder / LANDMARKS, "r+") as file,
         lmdb.open(str(folder / IMAGES), map_size=room, metasync=False, sync=False, lock=False) as images,
     ):
-        file.attrs.update({"scheme": scheme.name, "crop_size": crop_size, "set": name, "rows": count, "seed": seed})
-        _create_datasets(file, count, scheme.landmarks)
+        datasets = {field: file[field] for field in _FIELDS}
         transaction = images.begin(write=True)
         for row in rows:
-            transaction.put(row_key(row.row), row.datum, overwrite=False)
-            for field in _FIELDS:
-                file[field][row.row] = getattr(row, field)
-            done += 1
+            done += transaction.put(row_key(row.row), row.datum, overwrite=False)
+            for field, dataset in datasets.items():
+                dataset[row.row] = getattr(row, field)
             if done % _COMMIT_EVERY == 0:
                 transaction.commit()
                 transaction = images.begin(write=True)
@@ -85,17 +94,34 @@ def _write_rows(
 _FIELDS = tuple(field.name for field in fields(Row) if field.name not in ("row", "datum"))
 
 
-def _create_datasets(file: h5py.File, count: int, landmarks: int) -> None:
-    points = (count, landmarks)
-    file.create_dataset("shape", (*points, 2), np.float32)
-    file.create_dataset("occluded", points, np.uint8)
-    file.create_dataset("crop_to_image", (count, 2, 3), np.float64)
-    file.create_dataset("image_shape", (*points, 2), np.float64)
-    file.create_dataset("normaliser", (count, 2), np.float64)
-    file.create_dataset("box", (count, 4), np.float64)
-    file.create_dataset("name", (count,), h5py.string_dtype("utf-8"))
-    file.create_dataset("mirrored", (count,), np.uint8)
-    file.create_dataset("copy", (count,), np.uint16)
+def _create_landmarks(path: Path, name: str, header: Header) -> None:
+    """The file in its full size, so that it is here or nowhere that the disk is too small for it."""
+    count, points = header.rows, (header.rows, header.scheme.landmarks)
+    datasets = {
+        "shape": ((*points, 2), np.float32),
+        "occluded": (points, np.uint8),
+        "crop_to_image": ((count, 2, 3), np.float64),
+        "image_shape": ((*points, 2), np.float64),
+        "normaliser": ((count, 2), np.float64),
+        "box": ((count, 4), np.float64),
+        "name": ((count,), h5py.string_dtype("utf-8", header.name_bytes)),
+        "mirrored": ((count,), np.uint8),
+        "copy": ((count,), np.uint16),
+    }
+    size = sum(math.prod(shape) * np.dtype(kind).itemsize for shape, kind in datasets.values())
+    require_space(path, size)
+    with h5py.File(path, "w") as file:
+        file.attrs.update(scheme=header.scheme.name, crop_size=header.crop_size, set=name, rows=count, seed=header.seed)
+        for field, (shape, kind) in datasets.items():
+            blank = np.zeros((), kind)[()]
+            file.create_dataset(field, shape, kind, fillvalue=blank)[0] = blank  # the first write allocates all of it
+
+
+def require_space(path: Path, size: int) -> None:
+    """OSError (no space left) unless `size` bytes can be had at `path`: HDF5 itself crashes on a full disk."""
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size + _SLACK)
+    path.unlink()
 
 
 @contextmanager
@@ -104,8 +130,8 @@ def _full_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except (lmdb.Error, OSError) as error:
-        words = str(error)
-        full = isinstance(error, lmdb.DiskError) or "No space left" in words or f"errno = {errno.ENOSPC}" in words
-        if not full:
-            raise RarError(f"{folder} cannot be written: {' '.join(words.split())}") from None
-        raise OSError(errno.ENOSPC, "No space left on device", str(folder)) from None
+        # LMDB calls a write that stops short an input/output error.
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if full or shutil.disk_usage(partial_folder(folder)).free < _SLACK:
+            raise OSError(errno.ENOSPC, "No space left on device", str(folder)) from None
+        raise RarError(f"{folder} cannot be written: {' '.join(str(error).split())}") from None
