@@ -420,9 +420,12 @@ class TestCuda:
         assert cuda.find_library(folders, "curand") is None
         assert not cuda.is_complete(folders)
 
-    def test_says_in_one_line_whether_a_gpu_works(self, tmp_path: Path) -> None:
+    def test_says_in_one_line_whether_a_gpu_works(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         caffe = script(tmp_path / "caffe", "echo 'I 1] Name:       NVIDIA X1' >&2")
         assert cuda.gpu_report(caffe) == "GPU 0 works: NVIDIA X1"
         failure = "Check failed: error == cudaSuccess (35 vs. 0)  CUDA driver version is insufficient"
         script(tmp_path / "caffe", f"echo '{failure}' >&2; exit 134")
+        monkeypatch.setattr(cuda, "driver_present", lambda: True)
         assert "no usable GPU here (CUDA driver version is insufficient)" in cuda.gpu_report(caffe)
+        monkeypatch.setattr(cuda, "driver_present", lambda: False)
+        assert "no usable GPU here (the NVIDIA driver is missing)" in cuda.gpu_report(caffe)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tools import environment
+from tools.caffe_build.cache import Cache, root
+from tools.caffe_build.recipe import selection_key
 
 PROJECT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "tools.environment"]
@@ -91,7 +93,7 @@ def test_twice_is_the_same_as_once() -> None:
 
 
 def test_an_earlier_build_on_the_path_gives_way() -> None:
-    old = environment.root() / "caffe-cpu-of-yesterday"
+    old = root() / "caffe-cpu-of-yesterday"
     made = environment.caffe_environment({"PATH": f"{old}/bin:/usr/bin", "PYTHONPATH": f"{old}/python"})
     assert "yesterday" not in made["PATH"] + made["PYTHONPATH"]
     assert made["PATH"].endswith(":/usr/bin")
@@ -107,7 +109,7 @@ def test_quotes_what_a_shell_would_split(tmp_path: Path) -> None:
     cache.mkdir()
     folder = environment.caffe_folder()
     shutil.copytree(folder, cache / folder.name, symlinks=True)
-    environment.Cache(cache).select(environment.selection_key(), folder.name)
+    Cache(cache).select(selection_key(), folder.name)
     done = shell(EVALUATE + "command -v caffe; caffe --version", RAR_CACHE=str(cache))
     assert done.stdout.splitlines() == [f"{cache}/{folder.name}/bin/caffe", "caffe version 1.0.0"]
 

@@ -181,5 +181,10 @@ def gpu_report(caffe: Path) -> str:
     if shown.returncode == 0 and name:
         return f"GPU 0 works: {name[1].strip()}"
     found = re.search(r"cudaSuccess \(.*?\)\s*(.+)", shown.stderr)
-    reason = found[1].strip() if found else "no NVIDIA driver"
+    reason = found[1].strip() if found and driver_present() else "the NVIDIA driver is missing"
     return f"no usable GPU here ({reason}); without -gpu it runs on the CPU"
+
+
+def driver_present() -> bool:
+    """Whether an NVIDIA driver is loaded; /dev/dxg is its form under WSL."""
+    return any(Path(sign).exists() for sign in ("/proc/driver/nvidia/version", "/dev/dxg"))

@@ -13,6 +13,7 @@ from tools.caffe_build.errors import BuildError
 from tools.caffe_build.source import DebianSource, Source
 
 COMPILER = "/usr/bin/g++"
+LAYOUT = "1"  # raised when a finished folder is to hold something else than before
 TARGETS = ("caffe.bin", "pycaffe", "upgrade_net_proto_binary", "upgrade_net_proto_text", "upgrade_solver_proto_text")
 BASE_FLAGS = (
     "-DCMAKE_BUILD_TYPE=Release",  # -O3; no -march: BLAS picks its kernels at run time, and the cache may be shared
@@ -60,8 +61,8 @@ class Recipe:
 
     def name(self) -> str:
         """The folder's name in the cache: `caffe-<cpu|cuda>-<key>`."""
-        parts = [self.source.digest(), patching.digest(self.patches), *self.flags(), *TARGETS, compiler_version()]
-        parts += [soabi(), *(self.cuda.details() if self.cuda else ())]
+        parts = [self.source.digest(), patching.digest(self.patches), LAYOUT, *self.flags(), *TARGETS]
+        parts += [compiler_version(), soabi(), *(self.cuda.details() if self.cuda else ())]
         return f"caffe-{'cuda' if self.cuda else 'cpu'}-{_hash(parts)}"
 
 
@@ -70,7 +71,7 @@ def selection_key(patches: Path = patching.PATCHES) -> str:
 
     Names no compiler and no source, so that it needs no other program and takes milliseconds.
     """
-    return _hash([patching.digest(patches), *BASE_FLAGS, *TOGETHER, *TARGETS, soabi()])
+    return _hash([LAYOUT, patching.digest(patches), *BASE_FLAGS, *TOGETHER, *TARGETS, soabi()])
 
 
 def python_flags() -> list[str]:
