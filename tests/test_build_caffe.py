@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -176,9 +177,9 @@ class TestCommand:
     """`python3 -m tools.build_caffe` as a whole."""
 
     def test_second_call_is_fast_and_prints_the_folder(self) -> None:
-        start = time.monotonic()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
         done = subprocess.run(COMMAND, cwd=PROJECT, capture_output=True, text=True, check=True)
-        assert time.monotonic() - start < 2
+        assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 1
         assert (Path(done.stdout.strip()) / "bin/caffe").is_file()
         assert done.stderr == ""
 
