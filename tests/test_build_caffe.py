@@ -190,13 +190,14 @@ class TestCommand:
             shutil.copy(tarball, cache.folder / "source")
         env = {name: value for name, value in os.environ.items() if name != "CAFFE_SRC"}
         env["RAR_CACHE"] = str(cache.folder)
-        for polite in (signal.SIGINT, signal.SIGTERM):
+        for polite, delay in ((signal.SIGINT, 0.0), (signal.SIGTERM, 0.5)):
             process = subprocess.Popen(
                 COMMAND, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )
             assert process.stderr is not None
             while "configuring" not in process.stderr.readline():
                 assert process.poll() is None
+            time.sleep(delay)  # while a program is being started, and while it runs
             process.send_signal(polite)
             output, errors = process.communicate(timeout=60)
             assert process.returncode == 130

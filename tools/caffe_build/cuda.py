@@ -127,7 +127,8 @@ def fetch(cache: Cache, progress: Progress, parts: str, release: str) -> Path:
     name = f"cuda-{release}-{parts.replace(',', '-')}"
     if not cache.has(name):
         remedy = "check the network, or set CUDA_HOME to a toolkit with cuBLAS and cuRAND"
-        with progress.phase(f"fetching CUDA {release} ({parts}) from PyPI, 1 GB on disk"), cache.staging(name) as folder:
+        title = f"fetching CUDA {release} ({parts}) from PyPI, 1 GB on disk"
+        with progress.phase(title), cache.staging(name) as folder:
             progress.run([sys.executable, "-m", "venv", folder / "venv"], "making a virtual environment", remedy)
             pip = [str(folder / "venv/bin/python"), "-m", "pip", "install", "--quiet", "--no-cache-dir"]
             wanted = ["--only-binary=:all:", f"--target={folder / 'site'}", f"cuda-toolkit[{parts}]=={release}.*"]

@@ -1,11 +1,13 @@
 """A few lines on the screen while Caffe is built, everything else in a log file."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -55,29 +57,32 @@ class Progress:
 
         Raises BuildError, named by `what`, when the command is missing or fails.
         """
+        started: list[subprocess.Popen[str]] = []
         with self._open_log() as log:
             log.write("$ " + " ".join(map(str, command)) + "\n")
             log.flush()
             try:
-                process = subprocess.Popen(
-                    [str(part) for part in command],
-                    cwd=cwd,
-                    env=env,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    errors="replace",
-                )
+                with _signals_held_back():
+                    process = subprocess.Popen(
+                        [str(part) for part in command],
+                        cwd=cwd,
+                        env=env,
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.STDOUT,
+                        text=True,
+                        errors="replace",
+                        start_new_session=True,
+                    )
+                    started.append(process)
+                self._follow(process, log.write)
             except FileNotFoundError:
                 raise BuildError(f"{what} failed: {command[0]} is not installed", remedy, self.log) from None
-            with process:
-                try:
-                    self._follow(process, log.write)
-                except BaseException:
-                    process.terminate()
-                    raise
-        if process.returncode != 0:
+            except BaseException:
+                for process in started:
+                    _stop(process)
+                raise
+        if process.wait() != 0:
             raise BuildError(f"{what} failed", likely_remedy(self.log.read_text(errors="replace"), remedy), self.log)
 
     def _open_log(self) -> TextIO:
@@ -97,6 +102,34 @@ class Progress:
             if found and int(found[1]) // 25 > shown:
                 shown = int(found[1]) // 25
                 self.say(f"  {25 * shown} %")
+        process.stdout.close()
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM act at the end of the block: one inside Popen would leave a process nobody knows of."""
+    arrived: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: arrived.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for held in arrived:
+        signal.raise_signal(held)
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    """End a command and all that it started, and wait until none of them can write to the build folder any more."""
+    with suppress(ProcessLookupError, PermissionError):  # it has ended; it is apt under sudo, which ends by itself
+        os.killpg(process.pid, signal.SIGTERM)
+    if process.stdout and not process.stdout.closed:
+        process.stdout.read()
+        process.stdout.close()
+    process.wait()
 
 
 def likely_remedy(output: str, otherwise: str) -> str:
