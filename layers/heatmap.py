@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from layers.base import RarLayer
 from layers.common import heatmaps
+from layers.common.errors import RarError
 
 
 class SoftmaxRegressionLossLayer(RarLayer):
@@ -46,6 +49,8 @@ class HeatmapDecodeLayer(RarLayer):
     tops: [conv8 in place,] s_d (N, L, 2), px of the crop; peak (N, L) in (0, 1].
     With conv8 in place the loss can follow without a Split, which would double the gradient map. No gradient.
     radius: half the window of the sub-pixel centroid, px.
+    RarError when the scores are not finite. In training that must end the iteration before its backward pass: Caffe's
+    max-pooling has no winner among NaNs, and its CPU backward then writes in front of its memory.
     """
 
     bottoms = ("conv8",)
@@ -60,7 +65,10 @@ class HeatmapDecodeLayer(RarLayer):
         return [*in_place, (n, landmarks, 2), (n, landmarks)]
 
     def forward(self, bottom: Any, top: Any) -> None:
-        top[-2].data[...], top[-1].data[...] = heatmaps.decode(bottom[0].data, self.parameters.radius)
+        s_d, peak = heatmaps.decode(bottom[0].data, self.parameters.radius)
+        if not (np.isfinite(s_d).all() and np.isfinite(peak).all()):
+            raise RarError("conv8 is not finite, the net has diverged: lower base_lr and go on from the last snapshot")
+        top[-2].data[...], top[-1].data[...] = s_d, peak
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
         if propagate_down[0] and len(top) == 2:

@@ -54,7 +54,9 @@ class InitialisationLayer(RarLayer):
             pool = read_shape_pool(Path(os.path.expandvars(p.pool)))
             wanted = (p.basis_size, p.landmarks, 2)
             if pool.centres.shape != wanted:
-                raise RarError(f"{p.pool} holds shapes {pool.centres.shape}, the net wants {wanted}: prepare the data again")
+                raise RarError(
+                    f"{p.pool} holds shapes {pool.centres.shape}, the net wants {wanted}: prepare the data again"
+                )
             self.blobs[0].data[...] = pool.centres
             self.blobs[1].data[...] = pool.mean_shape
         self.basis = np.zeros(0)

@@ -96,4 +96,4 @@ def main(check: bool) -> None:
 
 
 if __name__ == "__main__":
-    run_command(lambda: main(standalone_mode=False))
+    run_command(main)

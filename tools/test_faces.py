@@ -91,4 +91,4 @@ def described(manifest: dict[str, object]) -> Data:
 
 
 if __name__ == "__main__":
-    run_command(lambda: main(standalone_mode=False))
+    run_command(main)

@@ -30,4 +30,4 @@ def main(out: Path, train: int, test: int, seed: int, workers: int) -> None:
 
 
 if __name__ == "__main__":
-    run_command(lambda: main(standalone_mode=False))
+    run_command(main)

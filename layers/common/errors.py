@@ -13,7 +13,10 @@ class RarError(Exception):
 
 
 def run_command(main: Callable[[], object]) -> NoReturn:
-    """Run a command's entry point: bad input ends in one line on stderr and exit status 1, Ctrl-C in 130."""
+    """Run a command's entry point: bad input, an unusable path, a full disk end in one line on stderr and status 1.
+
+    Ctrl-C ends in 130, unless `main` deals with it, as a click command does.
+    """
     try:
         main()
     except RarError as error:
@@ -22,7 +25,9 @@ def run_command(main: Callable[[], object]) -> NoReturn:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno == errno.ENOSPC:
+            sys.exit(f"error: no space left on the disk of {error.filename or 'the output'}: free some and run again")
+        if error.filename is None:  # not about a path that the user gave
             raise
-        sys.exit(f"error: no space left on the disk of {error.filename or 'the output'}: free some and run again")
+        sys.exit(f"error: cannot use {error.filename} ({error.strerror}): give another path, or mend this one")
     sys.exit(0)

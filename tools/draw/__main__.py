@@ -52,4 +52,4 @@ def main(results_file: Path, data: Path | None, log: Path | None, out: Path, fac
 
 
 if __name__ == "__main__":
-    run_command(lambda: main(standalone_mode=False))
+    run_command(main)

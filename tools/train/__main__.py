@@ -59,4 +59,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(lambda: main(standalone_mode=False))
+    run_command(main)

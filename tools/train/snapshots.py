@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from layers.common.errors import RarError
 from layers.common.files import finished_file
-from tools.weights import drop_repeats
+from tools.weights import drop_repeats, owners
 
 KEEP = 2
 
@@ -61,6 +63,7 @@ class Snapshots:
     def take(self, solver: Any) -> Snapshot:
         """Write a snapshot of the solver, record it as complete and delete all but the newest KEEP."""
         self._check_space(solver)
+        self._check_finite(solver)
         snapshot = self._at(solver.iter)
         solver.snapshot()
         drop_repeats(snapshot.weights, solver.net)
@@ -72,6 +75,15 @@ class Snapshots:
             old.state.unlink(missing_ok=True)
             old.weights.unlink(missing_ok=True)
         return snapshot
+
+    def _check_finite(self, solver: Any) -> None:
+        """The losses are those before the last update, which may have been the one too large."""
+        for name, blobs in owners(solver.net):
+            if not all(np.isfinite(blob.data).all() for blob in blobs):
+                raise RarError(
+                    f"the weights of {name} are not finite at iteration {solver.iter}: lower base_lr in "
+                    f"tools/presets.py; the last snapshot in {self.folder} is from before"
+                )
 
     def _check_space(self, solver: Any) -> None:
         """Caffe aborts without a useful word when the disk is full."""
