@@ -2,42 +2,83 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
+from caffe.proto import caffe_pb2
 
-from layers import attention, refinement, reward, shape_indexed
+from layers.attention import softmax
 from layers.common import heatmaps
 from layers.common.schemes import SCHEME_5
+from layers.refinement import refinement_gradient, refinement_loss
+from layers.reward import expected_reward, reinforce, rewards
+from layers.shape_indexed import pool, scatter, window_places
 from tests.layers.conftest import Array, python_layer
-from tools.gradient_check import GradientChecker, layer_net
+from tools.gradient_check import GradientChecker, layer_net, net_from
 
 IN_CAFFE = GradientChecker()
 IN_FLOAT64 = GradientChecker(step=1e-6, threshold=1e-7)
 
 
-def test_checker_finds_a_wrong_gradient() -> None:
-    x = np.array([1.0, -2.0])
-    IN_FLOAT64.check_function(lambda v: float((v**2).sum()), 2 * x, x)
-    with pytest.raises(AssertionError, match=r"x\[1\]"):
-        IN_FLOAT64.check_function(lambda v: float((v**2).sum()), np.array([2.0, -4.001]), x)
+def normal(rng: np.random.Generator, *shape: int) -> Array:
+    return rng.normal(size=shape).astype(np.float32)
 
 
-def test_softmax_regression_loss(rng: np.random.Generator, five_points: Array) -> None:
-    five_points[1, 3] = (-4, 2)  # off the crop: no target, no gradient
-    inputs = {"conv8": rng.normal(size=(2, 5, 8, 7)).astype(np.float32) * 3, "shape": five_points / 2}
-    layer = python_layer("heatmap.SoftmaxRegressionLossLayer", ["conv8", "shape"], ["loss"], sigma=1.2)
-    net = layer_net(layer, inputs)
-    IN_CAFFE.check_net(net, inputs, ["loss"], zero=("shape",))
-    assert not net.blobs["conv8"].diff[1, 3].any()
+def net_of(layers: list[Any], inputs: dict[str, Array]) -> Any:
+    """A net of Input blobs and several layers, in their order."""
+    proto = caffe_pb2.NetParameter(name="several", force_backward=True)
+    for name, data in inputs.items():
+        proto.layer.add(name=name, type="Input", top=[name]).input_param.shape.add(dim=data.shape)
+    for number, layer in enumerate(layers):
+        proto.layer.add().CopyFrom(layer)
+        proto.layer[-1].name = f"layer_{number}"
+    return net_from(proto)
+
+
+# conv8 ----------------------------------------------------------------------------------------------------------------
+
+LOSS = "heatmap.SoftmaxRegressionLossLayer"
+
+
+@pytest.fixture
+def conv8(rng: np.random.Generator, five_points: Array) -> dict[str, Array]:
+    """Scores and true shapes on 8 x 7 maps, one landmark off the crop."""
+    shape = five_points / 2
+    shape[1, 3] = (-4, 2)
+    return {"conv8": 3 * normal(rng, 2, 5, 8, 7), "shape": shape}
+
+
+def test_softmax_regression_loss(conv8: dict[str, Array]) -> None:
+    net = layer_net(python_layer(LOSS, ["conv8", "shape"], ["loss"], sigma=1.2), conv8)
+    IN_CAFFE.check_net(net, conv8, ["loss"], zero=("shape",))
+    assert not net.blobs["conv8"].diff[1, 3].any(), "a landmark off the crop has no target"
     assert net.blobs["conv8"].diff[1, 2].any()
 
 
-def test_softmax_regression_loss_in_float64(rng: np.random.Generator, five_points: Array) -> None:
-    scores = rng.normal(size=(2, 5, 8, 7)) * 3
-    target = heatmaps.target_blobs(five_points.astype(np.float64) / 2, 1.2, 8, 7)
+def test_softmax_regression_loss_in_float64(conv8: dict[str, Array]) -> None:
+    scores = conv8["conv8"].astype(np.float64)
+    target = heatmaps.target_blobs(conv8["shape"].astype(np.float64), 1.2, 8, 7)
     gradient = np.empty_like(scores)
     heatmaps.cross_entropy_gradient(scores, heatmaps.log_partition(scores), *target, 1.0, gradient)
     IN_FLOAT64.check_function(lambda s: heatmaps.cross_entropy(s, heatmaps.log_partition(s), *target), gradient, scores)
+
+
+def test_the_loss_after_the_decoding_in_place(conv8: dict[str, Array]) -> None:
+    """conv8 -> decode, conv8 in place -> loss: the gradient is that of the loss, untouched by the decoding."""
+    layers = [
+        python_layer("heatmap.HeatmapDecodeLayer", ["conv8"], ["conv8", "s_d", "peak"], radius=2),
+        python_layer(LOSS, ["conv8", "shape"], ["loss"], sigma=1.2),
+    ]
+    IN_CAFFE.check_net(net_of(layers, conv8), conv8, ["loss"], zero=("shape",))
+
+
+def test_decoding_alone_has_no_gradient(conv8: dict[str, Array]) -> None:
+    inputs = {"conv8": conv8["conv8"]}
+    net = layer_net(python_layer("heatmap.HeatmapDecodeLayer", ["conv8"], ["s_d", "peak"], radius=2), inputs)
+    IN_CAFFE.check_net(net, inputs, ["s_d", "peak"], zero=("conv8",))
 
 
 def test_softmax_regression_loss_of_confident_maps_stays_finite(five_points: Array) -> None:
@@ -45,7 +86,7 @@ def test_softmax_regression_loss_of_confident_maps_stays_finite(five_points: Arr
     scores = np.zeros((2, 5, 8, 7), np.float32)
     scores[:, :, 0, 0] = 500
     inputs = {"conv8": scores, "shape": five_points / 2}
-    net = layer_net(python_layer("heatmap.SoftmaxRegressionLossLayer", ["conv8", "shape"], ["loss"], sigma=1.2), inputs)
+    net = layer_net(python_layer(LOSS, ["conv8", "shape"], ["loss"], sigma=1.2), inputs)
     for name, data in inputs.items():
         net.blobs[name].data[...] = data
     assert np.isfinite(net.forward()["loss"])
@@ -55,43 +96,182 @@ def test_softmax_regression_loss_of_confident_maps_stays_finite(five_points: Arr
     np.testing.assert_allclose(net.blobs["conv8"].diff[:, :, 0, 0], 0.1, atol=1e-3)
 
 
-def spread_maps(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Values no two of which are closer than the checker's two steps: no window is at a kink of its maximum."""
-    return (rng.permutation(int(np.prod(shape))) * 0.05).reshape(shape).astype(np.float32)
+# Shape-indexed features ---------------------------------------------------------------------------------------------
+
+FEATURES, READS = "shape_indexed.ShapeIndexedFeatureLayer", ["deconv7", "s_hat"]
 
 
-@pytest.mark.parametrize("window", [1, 3])
-def test_shape_indexed_features(rng: np.random.Generator, five_points: Array, window: int) -> None:
-    inputs = {"deconv7": spread_maps(rng, (2, 3, 9, 8)), "s_hat": five_points / 2}
-    inputs["s_hat"][0, 0] = (-3, 20)  # a window over the corner of the map
-    kind, bottoms = "shape_indexed.ShapeIndexedFeatureLayer", ["deconv7", "s_hat"]
-    net = layer_net(python_layer(kind, bottoms, ["phi"], window=window, scale=0.5), inputs)
-    IN_CAFFE.check_net(net, inputs, ["phi"], zero=("s_hat",))
+@pytest.fixture
+def deconv7(rng: np.random.Generator, five_points: Array) -> dict[str, Array]:
+    """Maps of values further apart than the checker's two steps, so that no window is at a kink of its maximum, and
+    landmarks on them, one with its window over the corner."""
+    maps = rng.permutation(2 * 3 * 9 * 8) * 0.05
+    shape = five_points / 2
+    shape[0, 0] = (-3, 20)
+    return {"deconv7": maps.reshape(2, 3, 9, 8).astype(np.float32), "s_hat": shape}
 
 
-def test_shape_indexed_chain_adds_up(rng: np.random.Generator, five_points: Array) -> None:
-    """Two readers in an in-place chain: the gradient is the sum of both, and nothing of what lay there before."""
-    inputs = {"deconv7": spread_maps(rng, (2, 3, 9, 8)), "s_hat": five_points / 2}
-    kind, bottoms = "shape_indexed.ShapeIndexedFeatureLayer", ["deconv7", "s_hat"]
-    net = layer_net(python_layer(kind, bottoms, ["deconv7", "phi_0"], window=3, scale=1.0), inputs)
-    net = chain(net_proto(inputs, kind, bottoms))
-    IN_CAFFE.check_net(net, inputs, ["phi_0", "phi_1"], zero=("s_hat",))
+@pytest.mark.parametrize("window", [1, 2, 3])
+def test_shape_indexed_features(deconv7: dict[str, Array], window: int) -> None:
+    net = layer_net(python_layer(FEATURES, READS, ["phi"], window=window), deconv7)
+    IN_CAFFE.check_net(net, deconv7, ["phi"], zero=("s_hat",))
 
 
-def net_proto(inputs: dict[str, Array], kind: str, bottoms: list[str]) -> object:
-    import caffe
-
-    proto = caffe.proto.caffe_pb2.NetParameter(name="chain", force_backward=True)
-    for name, data in inputs.items():
-        proto.layer.add(name=name, type="Input", top=[name]).input_param.shape.add(dim=data.shape)
-    for tops in (["deconv7", "phi_0"], ["phi_1"]):
-        layer = python_layer(kind, bottoms, tops, window=3, scale=1.0)
-        layer.name = tops[-1]
-        proto.layer.add().CopyFrom(layer)
-    return proto
+def test_shape_indexed_features_in_float64(rng: np.random.Generator, deconv7: dict[str, Array]) -> None:
+    maps = deconv7["deconv7"].astype(np.float64).reshape(2, 3, 72)
+    places = window_places(deconv7["s_hat"], 3, 9, 8)
+    weights = rng.normal(size=(2, 5, 3))
+    gradient = np.zeros_like(maps)
+    scatter(weights, pool(maps, places)[1], gradient)
+    IN_FLOAT64.check_function(lambda m: float((weights * pool(m, places)[0]).sum()), gradient, maps)
 
 
-def chain(proto: object) -> object:
-    from tools.gradient_check import net_from
+@pytest.mark.parametrize("readers", [2, 3])
+def test_shape_indexed_chain_adds_up(deconv7: dict[str, Array], readers: int) -> None:
+    """Readers in an in-place chain: the gradient is the sum of all, and nothing of what lay there before."""
+    phis = [f"phi_{t}" for t in range(readers)]
+    layers = [python_layer(FEATURES, READS, ["deconv7", phi], window=3) for phi in phis[:-1]]
+    layers.append(python_layer(FEATURES, READS, phis[-1:], window=3))
+    net = net_of(layers, deconv7)
+    assert not [name for name in net.blobs if name.startswith("deconv7") and "split" in name]
+    IN_CAFFE.check_net(net, deconv7, phis, zero=("s_hat",))
 
-    return net_from(proto)
+
+# The recurrence -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.5])
+def test_reweighting(rng: np.random.Generator, scale: float) -> None:
+    inputs = {"phi": normal(rng, 2, 5, 3), "gamma": normal(rng, 2, 5)}
+    net = layer_net(python_layer("reweight.ReweightLayer", ["phi", "gamma"], ["r_phi"], scale=scale), inputs)
+    IN_CAFFE.check_net(net, inputs, ["r_phi"], zero=("gamma",))
+
+
+@pytest.mark.parametrize("gamma_twice", [False, True])
+def test_shape_update(rng: np.random.Generator, five_points: Array, gamma_twice: bool) -> None:
+    """Gradients from both tops: from delta_t, of the refinement loss, and from s_hat_{t+1}, of all later steps."""
+    gamma = rng.dirichlet(np.ones(5), 2).astype(np.float32)
+    inputs, tops = {"h": normal(rng, 1, 2, 10), "gamma": gamma, "s_hat": five_points}, ["delta", "next"]
+    layer = python_layer("refinement.ShapeUpdateLayer", list(inputs), tops, alpha=8.0, gamma_twice=gamma_twice)
+    IN_CAFFE.check_net(layer_net(layer, inputs), inputs, tops, zero=("gamma",))
+
+
+@pytest.fixture
+def refinement(rng: np.random.Generator, five_points: Array) -> dict[str, Array]:
+    return {
+        "delta": normal(rng, 2, 5, 2),
+        "s_hat": five_points + normal(rng, 2, 5, 2),
+        "shape": five_points,
+        "gamma": rng.dirichlet(np.ones(5), 2).astype(np.float32),
+    }
+
+
+def test_refinement_loss(refinement: dict[str, Array]) -> None:
+    net = layer_net(python_layer("refinement.RefinementLossLayer", list(refinement), ["loss"]), refinement)
+    IN_CAFFE.check_net(net, refinement, ["loss"], zero=("shape", "gamma"))
+
+
+def test_refinement_loss_in_float64(refinement: dict[str, Array]) -> None:
+    delta, s_hat, shape, gamma = (value.astype(np.float64) for value in refinement.values())
+    gradient = refinement_gradient(delta, s_hat, shape, gamma)
+    IN_FLOAT64.check_function(lambda x: refinement_loss(x, s_hat, shape, gamma), gradient, delta, "delta")
+    IN_FLOAT64.check_function(lambda x: refinement_loss(delta, x, shape, gamma), gradient, s_hat, "s_hat")
+
+
+# The attention reward -----------------------------------------------------------------------------------------------
+
+STEPS, ETA, TEMPERATURE = 2, 0.7, 0.5
+
+
+@pytest.fixture
+def attention(rng: np.random.Generator, five_points: Array) -> dict[str, Array]:
+    """The bottoms of AttentionRewardLayer for two steps of two faces."""
+    return {
+        "shape": five_points,
+        **{f"s_hat_{t}": five_points + normal(rng, 2, 5, 2) / (t + 1) for t in range(STEPS + 1)},
+        **{f"confidence_{t}": normal(rng, 1, 2, 5) for t in range(STEPS)},
+        **{f"centre_{t}": np.zeros((2, 1), np.float32) for t in range(STEPS)},
+    }
+
+
+def reward_net(attention: dict[str, Array], estimator: str) -> Any:
+    layer = python_layer(
+        "reward.AttentionRewardLayer", list(attention), ["loss"],
+        scheme="5", eta=ETA, temperature=TEMPERATURE, estimator=estimator,
+    )  # fmt: skip
+    return layer_net(layer, attention)
+
+
+def test_expected_attention_reward(attention: dict[str, Array]) -> None:
+    """The confidences alone learn from the reward: R-LSTM has a loss of its own."""
+    others = tuple(name for name in attention if not name.startswith("confidence"))
+    IN_CAFFE.check_net(reward_net(attention, "expected"), attention, ["loss"], zero=others)
+
+
+def rewards_and_confidence(attention: dict[str, Array]) -> tuple[Array, Array]:
+    """Rewards and confidences (T, N, L) in float64."""
+    values = {name: value.astype(np.float64) for name, value in attention.items()}
+    s_hat = np.stack([values[f"s_hat_{t}"] for t in range(STEPS + 1)])
+    confidence = np.concatenate([values[f"confidence_{t}"] for t in range(STEPS)])
+    return rewards(s_hat, values["shape"], SCHEME_5), confidence
+
+
+def test_expected_attention_reward_in_float64(attention: dict[str, Array]) -> None:
+    reward, confidence = rewards_and_confidence(attention)
+    _, gradient = expected_reward(reward, confidence, ETA, TEMPERATURE)
+    IN_FLOAT64.check_function(lambda c: expected_reward(reward, c, ETA, TEMPERATURE)[0], gradient, confidence)
+
+
+def all_choices(confidence: Array) -> Iterator[tuple[Array, Array]]:
+    """Every sequence of centres, the same for all faces (T, N), and each face's probability of it (N,)."""
+    p = softmax(confidence / TEMPERATURE)
+    for choice in itertools.product(range(5), repeat=STEPS):
+        probability = np.prod([p[t, :, centre] for t, centre in enumerate(choice)], axis=0)
+        yield np.repeat(np.array(choice)[:, None], confidence.shape[1], axis=1), probability
+
+
+def test_reinforce_estimates_the_gradient_of_the_expectation(attention: dict[str, Array]) -> None:
+    """The mean over all sequences of centres, each as often as the policy chooses it."""
+    reward, confidence = rewards_and_confidence(attention)
+    value, gradient = expected_reward(reward, confidence, ETA, TEMPERATURE)
+    mean_gradient, mean_value = np.zeros_like(gradient), 0.0
+    for centres, probability in all_choices(confidence):
+        for face in range(2):
+            one = np.s_[:, face : face + 1]
+            got, estimate = reinforce(reward[one], confidence[one], centres[one], ETA, TEMPERATURE)
+            mean_gradient[one] += probability[face] * estimate / 2
+            mean_value += probability[face] * got / 2
+    np.testing.assert_allclose(mean_value, value, rtol=1e-10)
+    np.testing.assert_allclose(mean_gradient, gradient, atol=1e-12)
+
+
+def test_reinforce_in_caffe(attention: dict[str, Array]) -> None:
+    """The mean of the layer's estimates over all sequences is the gradient of the expected reward."""
+    net = reward_net(attention, "reinforce")
+    for name, data in attention.items():
+        net.blobs[name].data[...] = data
+    reward, confidence = rewards_and_confidence(attention)
+    total = np.zeros_like(confidence)
+    for centres, probability in all_choices(confidence):
+        for t in range(STEPS):
+            net.blobs[f"centre_{t}"].data[:, 0] = centres[t]
+        net.forward()
+        net.blobs["loss"].diff[...] = 1
+        net.backward()
+        estimate = np.concatenate([net.blobs[f"confidence_{t}"].diff for t in range(STEPS)])
+        total += probability[:, None] * estimate
+    np.testing.assert_allclose(total, -expected_reward(reward, confidence, ETA, TEMPERATURE)[1], atol=1e-5)
+    for name in attention:
+        assert name.startswith("confidence") or not net.blobs[name].diff.any()
+
+
+def test_one_centre_more_or_less_confident(attention: dict[str, Array]) -> None:
+    """A chosen centre that earned more than the mean becomes more confident, whatever came of the other step."""
+    reward, confidence = rewards_and_confidence(attention)
+    p = softmax(confidence / TEMPERATURE)
+    last = STEPS - 1
+    for centre in range(5):
+        centres = np.full((STEPS, 2), centre)
+        _, gradient = reinforce(reward, confidence, centres, ETA, TEMPERATURE)
+        better = reward[last, :, centre] > (p[last] * reward[last]).sum(-1)
+        np.testing.assert_array_equal(gradient[last, :, centre] > 0, better)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from layers.common import heatmaps
+from layers.common.errors import RarError
 from tests.layers.conftest import Array, forward, python_layer
 
 SIZE = 40  # px of the drawn maps
@@ -78,6 +79,14 @@ def test_decode_layer_equals_its_formula_and_leaves_conv8_alone(rng: np.random.G
         np.testing.assert_array_equal(net.blobs["s_d"].data, s_d)
         np.testing.assert_array_equal(net.blobs["peak"].data, peak)
         np.testing.assert_array_equal(net.blobs["conv8"].data, scores)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_scores_that_are_not_finite_are_an_error(bad: float) -> None:
+    scores = np.zeros((1, 2, 8, 8), np.float32)
+    scores[0, 1, 3, 4] = bad
+    with pytest.raises(RarError, match="conv8 is not finite"):
+        forward(python_layer("heatmap.HeatmapDecodeLayer", ["conv8"], ["s_d", "peak"], radius=2), {"conv8": scores})
 
 
 def test_loss_of_a_perfect_map_is_the_entropy_of_the_blob(five_points: Array) -> None:

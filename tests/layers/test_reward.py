@@ -75,8 +75,9 @@ def test_the_layer_is_a_loss_minus_the_reward(rng: np.random.Generator, shapes: 
     }
     for estimator, value in values.items():
         layer = python_layer(
-            "reward.AttentionRewardLayer", list(inputs), ["loss"], scheme="5", eta=0.9, temperature=0.1, estimator=estimator
-        )
+            "reward.AttentionRewardLayer", list(inputs), ["loss"],
+            scheme="5", eta=0.9, temperature=0.1, estimator=estimator,
+        )  # fmt: skip
         loss = float(forward(layer, inputs).blobs["loss"].data)
         assert loss < 0
         assert loss == pytest.approx(-value, rel=1e-4)

@@ -6,11 +6,10 @@ import numpy as np
 
 from tests.layers.conftest import Array, forward, python_layer
 
-LAYER = python_layer("reweight.ReweightLayer", ["phi", "gamma"], ["r_phi"])
 
-
-def reweighted(phi: Array, gamma: Array) -> Array:
-    return np.asarray(forward(LAYER, {"phi": phi, "gamma": gamma}).blobs["r_phi"].data)
+def reweighted(phi: Array, gamma: Array, **parameters: float) -> Array:
+    layer = python_layer("reweight.ReweightLayer", ["phi", "gamma"], ["r_phi"], **parameters)
+    return np.asarray(forward(layer, {"phi": phi, "gamma": gamma}).blobs["r_phi"].data)
 
 
 def test_each_landmarks_features_times_its_weight(rng: np.random.Generator) -> None:
@@ -20,6 +19,7 @@ def test_each_landmarks_features_times_its_weight(rng: np.random.Generator) -> N
     for face in range(2):
         by_hand = np.concatenate([gamma[face, landmark] * phi[face, landmark] for landmark in range(5)])
         np.testing.assert_allclose(out[0, face], by_hand, rtol=1e-6)
+    np.testing.assert_allclose(reweighted(phi, gamma, scale=3.0), 3 * out, rtol=1e-6)
 
 
 def test_uniform_weights_divide_by_the_number_of_landmarks(rng: np.random.Generator) -> None:

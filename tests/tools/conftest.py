@@ -1,12 +1,18 @@
-"""Made-up results of a model, for the tests of what reads them."""
+"""Made-up results of a model, for the tests of what reads them; a small preset trained by `caffe train`."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.tools.small import write_project
+from tools.environment import caffe_environment
 from tools.results import Data, FaceResult, Model, Results
 
 STEPS = 3
@@ -49,3 +55,43 @@ def make_results() -> Callable[..., Results]:
         )
 
     return make
+
+
+Run = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="session")
+def run_there(prepared: Path) -> Callable[..., Run]:
+    """run_there(folder, "caffe", "train", ..., NAME="value"): a program run in `folder`, one BLAS thread, $DATA set.
+
+    One thread, because the order of a parallel sum would make the last digits a matter of luck. NAME="" unsets.
+    """
+
+    def run(folder: Path, *command: str, **variables: str) -> Run:
+        ours = {"OPENBLAS_NUM_THREADS": "1", "GLOG_minloglevel": "0", "DATA": str(prepared), "TEST_SET": "helen"}
+        wanted = {**os.environ, **caffe_environment(), **ours, **variables}
+        env = {name: value for name, value in wanted.items() if value}
+        return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the small preset's prototxt/, not to be written to."""
+    return write_project(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture
+def project(small_project: Path, tmp_path: Path) -> Path:
+    """A copy of it to run in."""
+    return shutil.copytree(small_project, tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def trained(small_project: Path, tmp_path_factory: pytest.TempPathFactory, run_there: Callable[..., Run]) -> Path:
+    """What an uninterrupted `caffe train` of the small preset leaves: rar_iter_{4,8,12}.caffemodel and .solverstate."""
+    folder = shutil.copytree(small_project, tmp_path_factory.mktemp("trained") / "project")
+    done = run_there(folder, "caffe", "train", "-solver", "prototxt/tiny/solver.prototxt")
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder / "runs" / "tiny"

@@ -1,0 +1,64 @@
+"""The presets: the paper's sizes where it states them, and sizes that fit together."""
+
+from __future__ import annotations
+
+import pytest
+
+from layers.common import paper
+from layers.common.errors import RarError
+from layers.common.schemes import SCHEMES
+from tools.presets import PRESETS, VGG19, VGG19_128, Preset, preset
+
+ALL = pytest.mark.parametrize("name", list(PRESETS))
+
+
+def test_vgg19_is_the_papers_network() -> None:
+    assert (VGG19.crop_size, VGG19.steps, VGG19.landmarks) == (256, 15, 68)
+    assert VGG19.alpha == 128
+    assert VGG19.squared_scale == 1
+    assert [(stage.channels, stage.convolutions) for stage in VGG19.stages] == [
+        (64, 2), (128, 2), (256, 4), (512, 4), (512, 4),
+    ]  # fmt: skip
+    assert [stage.pool for stage in VGG19.stages] == [True, True, False, False, False]
+    assert (VGG19.reduction, VGG19.deconv6, VGG19.deconv7) == (128, 96, 96)
+    assert (VGG19.initialisation, VGG19.weighting) == ("robust", "gaussian")
+
+
+def test_vgg19_128_differs_in_what_is_measured_in_pixels_alone() -> None:
+    assert VGG19_128.alpha == 64
+    assert VGG19_128.squared_scale == 4
+    same = ("stages", "pretrained", "reduction", "deconv6", "deconv7", "steps", "landmarks", "basis_size", "stage_lr")
+    assert all(getattr(VGG19, field) == getattr(VGG19_128, field) for field in same)
+
+
+@ALL
+def test_sizes_fit_together(name: str) -> None:
+    chosen = PRESETS[name]
+    assert chosen.name == name
+    assert [stage.name for stage in chosen.stages] == [f"conv{i + 1}" for i in range(len(chosen.stages))]
+    assert sum(stage.pool for stage in chosen.stages) == 2, "two deconvolutions bring the crop's resolution back"
+    assert chosen.crop_size % 4 == 0
+    assert chosen.steps == paper.STEPS
+    assert SCHEMES[chosen.scheme].landmarks == chosen.landmarks
+    assert chosen.alpha == paper.ALPHA * chosen.crop_size / 256
+
+
+@ALL
+def test_losses_weigh_the_same_at_every_crop_size(name: str) -> None:
+    """A residual of half the crop costs the same everywhere, in px^2 of the paper's crop."""
+    chosen: Preset = PRESETS[name]
+    assert chosen.squared_scale * (chosen.crop_size / 2) ** 2 == pytest.approx(128**2)
+
+
+@ALL
+def test_weights_are_kept_often_enough(name: str) -> None:
+    for phase in (PRESETS[name].warm_up, PRESETS[name].end_to_end):
+        assert 0 < phase.snapshot <= phase.iterations
+        assert 0 < phase.test_interval <= phase.iterations
+        assert phase.base_lr > 0
+
+
+def test_an_unknown_preset_is_refused_with_the_choice() -> None:
+    assert preset("tiny") is PRESETS["tiny"]
+    with pytest.raises(RarError, match="no preset 'vgg16': choose one of vgg19, vgg19_128, tiny"):
+        preset("vgg16")
