@@ -32,7 +32,7 @@ def read_weights(path: Path) -> Any:
 
 def owners(net: Any) -> Iterator[tuple[str, list[Any]]]:
     """The layers of a net that own weights, by name, with their blobs; layers that share another's are left out."""
-    seen = set()
+    seen: set[int] = set()
     for name, blobs in net.params.items():
         addresses = {blob.data.__array_interface__["data"][0] for blob in blobs}
         if not addresses <= seen:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import caffe
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from layers.common.shapes import affine_apply, pupil_distance
 from tests.layers.conftest import Array, forward, python_layer
 
 
-def run(confidence: Array, s_hat: Array, phase: int = caffe.TRAIN, **parameters: object) -> tuple[Array, Array]:
+def run(confidence: Array, s_hat: Array, phase: int = caffe.TRAIN, **parameters: Any) -> tuple[Array, Array]:
     """Centres (N,) and Gamma (N, L) of the layer."""
     layer = python_layer(
         "attention.AttentionCentreLayer", ["confidence", "s_hat"], ["centre", "gamma"], scheme="5", **parameters
@@ -90,7 +92,7 @@ def test_sampling_repeats_itself(confidence: Array) -> None:
 def test_centres_are_sampled_in_training_only(rng: np.random.Generator, five_points: Array) -> None:
     shapes = np.repeat(five_points, 20, axis=0)
     confidence = rng.uniform(-1, 1, (1, 40, 5)).astype(np.float32)
-    options = {"policy": "sample", "temperature": 5.0, "seed": 2}
+    options: dict[str, Any] = {"policy": "sample", "temperature": 5.0, "seed": 2}
     sampled, gamma = run(confidence, shapes, **options)
     np.testing.assert_array_equal(sampled, sample_centres(confidence[0], 5.0, 2))
     np.testing.assert_allclose(gamma, gamma_for_centre(shapes, sampled, SCHEME_5), rtol=1e-6)
@@ -100,7 +102,7 @@ def test_centres_are_sampled_in_training_only(rng: np.random.Generator, five_poi
 
 
 @pytest.mark.parametrize("wrong", [{"weighting": "gausian"}, {"policy": "greedy"}])
-def test_unknown_choices_are_refused(confidence: Array, five_points: Array, wrong: dict[str, str]) -> None:
+def test_unknown_choices_are_refused(confidence: Array, five_points: Array, wrong: dict[str, Any]) -> None:
     with pytest.raises(RarError, match="weighting is one of"):
         run(confidence, five_points, **wrong)
 

@@ -66,6 +66,6 @@ def test_loss_by_hand(rng: np.random.Generator, gamma: Array, five_points: Array
 
 
 def test_a_step_onto_the_truth_costs_nothing(gamma: Array, five_points: Array) -> None:
-    s_hat = five_points + 3
+    s_hat = five_points + np.float32(3)
     assert refinement_loss(five_points - s_hat, s_hat, five_points, gamma) == pytest.approx(0, abs=1e-9)
-    assert refinement_loss(0 * s_hat, s_hat, five_points, gamma) > 0.1
+    assert refinement_loss(np.zeros_like(s_hat), s_hat, five_points, gamma) > 0.1

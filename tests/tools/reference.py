@@ -93,7 +93,7 @@ def recurrence(
 
 
 def losses(run: Trajectory, shape: Array, eta: float, temperature: float) -> tuple[float, float]:
-    """Eq. (18) for one face: the sum of the refinement losses (17), and minus the expected attention reward (13), (14)."""
+    """Eq. (18) for one face: the refinement losses (17) summed, and minus the expected attention reward (13), (14)."""
     refinement, reward = 0.0, 0.0
     for t, delta in enumerate(run.delta):
         before, after = shape - run.s_hat[t], shape - run.s_hat[t + 1]

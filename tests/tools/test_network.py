@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
-from layers.common.shapes import pupil_distance
 from layers.common.schemes import SCHEME_68
+from layers.common.shapes import pupil_distance
 from tests.tools import reference
 from tools import network
 from tools.gradient_check import net_from
@@ -63,7 +63,7 @@ def training_net(preset: Preset) -> Any:
 def lstm(net: Any, name: str, units: int) -> reference.Lstm:
     parts = ("input", "forget", "output", "candidate")
     weights = {part: tuple(blob.data.astype(np.float64) for blob in net.params[f"{name}_{part}_0"]) for part in parts}
-    return reference.Lstm(weights, np.zeros(units), np.zeros(units))  # type: ignore[arg-type]
+    return reference.Lstm(weights, np.zeros(units), np.zeros(units))
 
 
 def test_unrolled_net_equals_the_equations(pool: Array) -> None:
