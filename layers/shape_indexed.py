@@ -43,7 +43,7 @@ def scatter(gradient: FloatArray, winners: np.ndarray, out: FloatArray) -> None:
 
 
 class ShapeIndexedFeatureLayer(RarLayer):
-    """phi_t^l = scale * max over a b x b window of deconv7 round the l-th landmark of s_hat_t.
+    """phi_t^l = max over a b x b window of deconv7 round the l-th landmark of s_hat_t.
 
     bottoms: deconv7 (N, C, H, W), at the resolution of the crop; s_hat_t (N, L, 2), px of the crop.
     tops: [deconv7 in place,] phi_t (N, L, C).
@@ -59,7 +59,6 @@ class ShapeIndexedFeatureLayer(RarLayer):
     @dataclass(frozen=True)
     class Parameters:
         window: int
-        scale: float
 
     def prepare(self, bottom: Any, top: Any) -> None:
         if self.parameters.window < 1:
@@ -73,14 +72,13 @@ class ShapeIndexedFeatureLayer(RarLayer):
     def forward(self, bottom: Any, top: Any) -> None:
         n, channels, height, width = bottom[0].shape
         places = window_places(bottom[1].data, self.parameters.window, height, width)
-        phi, self.winners = pool(bottom[0].data.reshape(n, channels, -1), places)
-        np.multiply(phi, self.parameters.scale, out=top[-1].data)
+        top[-1].data[...], self.winners = pool(bottom[0].data.reshape(n, channels, -1), places)
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
         if propagate_down[0]:
             gradient = bottom[0].diff
             if len(top) == 1:
                 gradient[...] = 0
-            scatter(self.parameters.scale * top[-1].diff, self.winners, gradient.reshape(*gradient.shape[:2], -1))
+            scatter(top[-1].diff, self.winners, gradient.reshape(*gradient.shape[:2], -1))
         if propagate_down[1]:
             bottom[1].diff[...] = 0

@@ -62,6 +62,8 @@ def cnn(n: Net, data: Blob, preset: Preset, *, recurrent: bool) -> None:
     recurrent: deconv7 is read by the steps too, as `deconv7_steps`.
     """
     blob = data
+    if preset.input_scale != 1:
+        n.scaled = blob = L.Power(data, scale=preset.input_scale)
     for stage in preset.stages:
         for i in range(1, stage.convolutions + 1):
             blob = conv_relu(n, f"{stage.name}_{i}", blob, stage.channels, 3, preset.stage_lr)
@@ -134,23 +136,26 @@ def constants(n: Net, preset: Preset) -> None:
 def step(n: Net, t: int, preset: Preset) -> None:
     """One attentive-refinement step (Fig. 2C): s_hat_t -> s_hat_{t+1}."""
     s_hat, landmarks = n[f"s_hat_{t}"], preset.landmarks
-    features = {"window": preset.window, "scale": preset.feature_scale}
+    features, scale = {"window": preset.window}, {"scale": preset.feature_scale}
     kind = "shape_indexed.ShapeIndexedFeatureLayer"
     if t + 1 < preset.steps:
-        n[f"deconv7_steps_read_{t}"], n[f"phi_{t}"] = python_layer(kind, deconv7_before(n, t), s_hat, ntop=2, parameters=features)
+        n[f"deconv7_steps_read_{t}"], pooled = python_layer(kind, deconv7_before(n, t), s_hat, ntop=2, parameters=features)
     else:
-        n[f"phi_{t}"] = python_layer(kind, deconv7_before(n, t), s_hat, parameters=features)
-    phi = n[f"phi_{t}"]
+        pooled = python_layer(kind, deconv7_before(n, t), s_hat, parameters=features)
+    n[f"pooled_{t}"] = pooled
+    # Each landmark's feature at zero mean and unit deviation over its channels: deconv7's scale grows fortyfold while
+    # conv8 learns, and LSTMs that see it raw saturate and die.
+    n[f"phi_{t}"] = phi = L.MVN(pooled, eps=1e-3)
 
     # A-LSTM sees every landmark alike, divided by L; R-LSTM sees them weighted by Gamma, eq. (16).
-    n[f"a_phi_{t}"] = python_layer("reweight.ReweightLayer", phi, n.gamma_uniform)
+    n[f"a_phi_{t}"] = python_layer("reweight.ReweightLayer", phi, n.gamma_uniform, parameters=scale)
     _, confidence = lstm(n, "a_lstm", t, n[f"a_phi_{t}"], n[f"a_lstm_c_{t}"], n[f"a_lstm_h_{t}"], landmarks, preset)
     attention = {"scheme": preset.scheme, "weighting": preset.weighting}
     n[f"centre_{t}"], n[f"gamma_{t}"] = python_layer(
         "attention.AttentionCentreLayer", confidence, s_hat, ntop=2, parameters=attention
     )
     gamma = n[f"gamma_{t}"]
-    n[f"r_phi_{t}"] = python_layer("reweight.ReweightLayer", phi, gamma)
+    n[f"r_phi_{t}"] = python_layer("reweight.ReweightLayer", phi, gamma, parameters=scale)
     _, h = lstm(n, "r_lstm", t, n[f"r_phi_{t}"], n[f"r_lstm_c_{t}"], n[f"r_lstm_h_{t}"], 2 * landmarks, preset)
     n[f"delta_{t}"], n[f"s_hat_{t + 1}"] = python_layer(
         "refinement.ShapeUpdateLayer", h, gamma, s_hat, ntop=2, parameters={"alpha": preset.alpha}

@@ -39,8 +39,9 @@ class Preset:
     crop_size: px. stages: conv1 ... conv5. pretrained: conv1 ... conv5 start from VGG-19 and learn at
     `stage_lr` times the base rate. reduction, deconv6, deconv7: channels.
     sigma: width of conv8's target blob, px; window: b of the shape-indexed features, px;
-    feature_scale: brings deconv7's features to about unit deviation, without which the LSTMs saturate and die.
+    feature_scale: of the weighted features, whose weights sum to 1, as the LSTMs see them.
     conv8_weight, refinement_weight, reward_weight: weights of the three losses; the last two are on px^2 of a 256 px crop.
+    input_scale: multiplies the image; 1 for VGG-19's weights, small for weights that start at random.
     gate_bias: initial bias of the output gates. lstm_lr: times the base rate.
     """
 
@@ -60,6 +61,7 @@ class Preset:
     scheme: str = "68"
     basis_size: int = 100
     steps: int = paper.STEPS
+    input_scale: float = 1.0
     stage_lr: float = 1.0
     lstm_lr: float = 1.0
     conv8_weight: float = 1.0
@@ -132,6 +134,7 @@ TINY = Preset(
         Stage("conv4", 64, 2),
     ),
     pretrained=False,
+    input_scale=1 / 64,
     reduction=48,
     deconv6=32,
     deconv7=24,

@@ -12,6 +12,7 @@ import numpy as np
 
 Array = np.ndarray
 LEFT_EYE, RIGHT_EYE = range(36, 42), range(42, 48)
+EPSILON = 1e-3
 
 
 def sigmoid(x: Array) -> Array:
@@ -48,15 +49,16 @@ def gamma(s_hat: Array, centre: int) -> Array:
     return weights / weights.sum()
 
 
-def features(deconv7: Array, s_hat: Array, window: int, scale: float) -> Array:
-    """phi^l (L, C): the maximum over the window round each landmark, the window clamped to the map."""
+def features(deconv7: Array, s_hat: Array, window: int) -> Array:
+    """phi^l (L, C): the maximum over the window round each landmark, clamped to the map; zero mean, unit deviation."""
     channels, height, width = deconv7.shape
     reach = (window - 1) // 2
     phi = np.empty((len(s_hat), channels))
     for landmark, (x, y) in enumerate(np.rint(s_hat).astype(int)):
         columns = np.clip(np.arange(x - reach, x - reach + window), 0, width - 1)
         rows = np.clip(np.arange(y - reach, y - reach + window), 0, height - 1)
-        phi[landmark] = scale * deconv7[:, rows][:, :, columns].max(axis=(1, 2))
+        best = deconv7[:, rows][:, :, columns].max(axis=(1, 2))
+        phi[landmark] = (best - best.mean()) / (best.std() + EPSILON)
     return phi
 
 
@@ -78,7 +80,7 @@ def recurrence(
     run = Trajectory([s_hat_0])
     for _ in range(steps):
         s_hat = run.s_hat[-1]
-        phi = features(deconv7, s_hat, window, scale)
+        phi = scale * features(deconv7, s_hat, window)
         confidence = a_lstm.step(phi.ravel() / len(s_hat))
         centre = int(np.argmax(confidence))  # (12)
         weights = gamma(s_hat, centre)  # (15)

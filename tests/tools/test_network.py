@@ -113,7 +113,7 @@ def test_end_to_end_gradient(pool: Array, layer: str) -> None:
     Gamma and the place of a window count as constants in the gradient, so they are held constant here:
     gamma = 1/L, features of one place, start from the mean shape.
     """
-    preset = replace(SMALL, weighting="uniform", initialisation="mean", window=1, conv8_weight=0, feature_scale=0.1)
+    preset = replace(SMALL, weighting="uniform", initialisation="mean", window=1, conv8_weight=0, feature_scale=3)
     net = training_net(preset)
     for _, blobs in net.params.items():
         for blob in blobs:

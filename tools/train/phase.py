@@ -48,12 +48,16 @@ def stop_requests() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def write_solver(template: Path, phase: Phase, snapshots: Snapshots, seed: int, validate: bool) -> Path:
-    """The solver file of this run: the committed one with this run's seed, length and folder, snapshots left to us."""
+def write_solver(template: Path, phase: Phase, snapshots: Snapshots, seed: int, validate: bool) -> tuple[Path, int]:
+    """The solver file of this run: the committed one with this run's seed, length and folder, snapshots left to us.
+
+    Also the number of validation faces it asks for.
+    """
     solver = caffe.proto.caffe_pb2.SolverParameter()
     text_format.Parse(template.read_text(), solver)
     solver.max_iter, solver.random_seed = phase.iterations, seed
     solver.snapshot_prefix, solver.snapshot, solver.display = snapshots.prefix, 0, 0
+    faces = solver.test_iter[0] if validate else 0
     if validate:
         solver.test_interval = phase.iterations + 1  # we test, so that the figures reach the log
     else:
@@ -61,7 +65,7 @@ def write_solver(template: Path, phase: Phase, snapshots: Snapshots, seed: int, 
         solver.ClearField("test_interval")
     path = snapshots.folder / f"{snapshots.phase}_solver.prototxt"
     path.write_text(text_format.MessageToString(solver))
-    return path
+    return path, faces
 
 
 class PhaseTrainer:
@@ -71,8 +75,7 @@ class PhaseTrainer:
         self.name, self.phase, self.folder = name, phase, folder
         folder.mkdir(parents=True, exist_ok=True)
         self.snapshots = Snapshots(folder, name)
-        self.solver_file = write_solver(template, phase, self.snapshots, seed, validate)
-        self.validate = validate
+        self.solver_file, self.validation_faces = write_solver(template, phase, self.snapshots, seed, validate)
 
     @property
     def result(self) -> Path:
@@ -103,24 +106,25 @@ class PhaseTrainer:
 
     def _loop(self, solver: Any) -> None:
         scalars = [name for name in solver.net.outputs if solver.net.blobs[name].count == 1]
-        validation = [f"val_{name}" for name in scalars] if self.validate else []
+        validation = [f"val_{name}" for name in scalars] if self.validation_faces else []
         log = TrainingLog(self.folder / "log.csv", self.name, solver.iter, [*scalars, *validation])
-        sums, began, saved = np.zeros(len(scalars)), time.monotonic(), time.monotonic()
+        sums, summed, began, saved = np.zeros(len(scalars)), 0, time.monotonic(), time.monotonic()
         progress = tqdm(total=self.phase.iterations, initial=solver.iter, desc=self.name, unit="it", mininterval=5)
         with stop_requests() as stop, progress:
             while solver.iter < self.phase.iterations:
                 solver.step(1)
                 values = np.array([float(solver.net.blobs[name].data) for name in scalars])
                 self._check_finite(solver, dict(zip(scalars, values, strict=True)))
-                sums += values
+                sums, summed = sums + values, summed + 1
                 progress.update()
                 if solver.iter % LOG_EVERY == 0:
-                    means = dict(zip(scalars, sums / LOG_EVERY, strict=True))
-                    if self.validate and solver.iter % self.phase.test_interval == 0:
-                        means |= {f"val_{name}": value for name, value in validation_means(solver, scalars).items()}
+                    means = dict(zip(scalars, sums / summed, strict=True))
+                    if self.validation_faces and solver.iter % self.phase.test_interval == 0:
+                        found = validation_means(solver, scalars, self.validation_faces)
+                        means |= {f"val_{name}": value for name, value in found.items()}
                     log.write(solver.iter, time.monotonic() - began, solver.lr, means)
                     progress.set_postfix_str(summary(means))
-                    sums[:] = 0
+                    sums, summed = np.zeros(len(scalars)), 0
                 if stop:
                     self.snapshots.take(solver)
                     raise Stopped(f"stopped at iteration {solver.iter}: run the same command to go on")
@@ -145,17 +149,16 @@ def rewind_samples(net: Any) -> None:
             blobs[0].data[...] = 0
 
 
-def validation_means(solver: Any, scalars: list[str]) -> dict[str, float]:
-    """Mean of every scalar over the validation faces, as many as the solver's test_iter says."""
+def validation_means(solver: Any, scalars: list[str], faces: int) -> dict[str, float]:
+    """Mean of every scalar over the first `faces` validation faces."""
     net = solver.test_nets[0]
     net.share_with(solver.net)
     rewind_samples(net)
-    count = solver.param.test_iter[0]
     sums = np.zeros(len(scalars))
-    for _ in range(count):
+    for _ in range(faces):
         net.forward()
         sums += [float(net.blobs[name].data) for name in scalars]
-    return dict(zip(scalars, sums / count, strict=True))
+    return dict(zip(scalars, sums / faces, strict=True))
 
 
 def summary(means: dict[str, float]) -> str:
