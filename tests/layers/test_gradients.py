@@ -142,7 +142,7 @@ def test_shape_indexed_chain_adds_up(deconv7: dict[str, Array], readers: int) ->
 
 @pytest.mark.parametrize("scale", [1.0, 2.5])
 def test_reweighting(rng: np.random.Generator, scale: float) -> None:
-    inputs = {"phi": normal(rng, 2, 5, 3), "gamma": normal(rng, 2, 5)}
+    inputs = {"phi": normal(rng, 2, 5, 3, 1), "gamma": normal(rng, 2, 5)}
     net = layer_net(python_layer("reweight.ReweightLayer", ["phi", "gamma"], ["r_phi"], scale=scale), inputs)
     IN_CAFFE.check_net(net, inputs, ["r_phi"], zero=("gamma",))
 

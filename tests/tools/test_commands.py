@@ -1,0 +1,40 @@
+"""Every command a person runs: help, and a wrong option in words instead of a trace."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+import pytest
+
+from tests.conftest import PROJECT
+
+COMMANDS = [
+    "data_prep.check", "data_prep.prepare_300w", "data_prep.shape_pool", "data_prep.synthetic_faces",
+    "tools.draw", "tools.evaluate", "tools.make_nets", "tools.test_faces", "tools.train", "tools.vgg19",
+]  # fmt: skip
+
+
+def ending(module: str, *arguments: str) -> object:
+    """Exit status of python3 -m MODULE ARGUMENTS, run in this process."""
+    path = PROJECT / module.replace(".", "/")
+    program = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
+    before, sys.argv = sys.argv, [str(program), *arguments]
+    try:
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(program), run_name="__main__")
+    finally:
+        sys.argv = before
+    return end.value.code
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_help(module: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ending(module, "--help") == 0
+    assert capsys.readouterr().out.startswith("Usage: ")
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_a_wrong_option_is_explained(module: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ending(module, "--colour", "blue") == 2
+    assert "No such option: --colour" in capsys.readouterr().err.splitlines()[-1]
