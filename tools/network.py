@@ -16,6 +16,7 @@ Blob = Any
 Net = Any
 TRAIN, TEST = 0, 1
 
+FEATURE_FLOOR = 0.25  # added to the variance of a feature, so that one that hardly varies stays small
 FIXED = {"lr_mult": 0, "decay_mult": 0}
 
 
@@ -90,9 +91,9 @@ def detection(n: Net, preset: Preset) -> None:
 # The recurrence -------------------------------------------------------------------------------------------------
 
 
-def gate(name: str, bottom: Blob, units: int, preset: Preset, bias: float = 0) -> Blob:
+def shared_product(name: str, bottom: Blob, units: int, lr: float, bias: float = 0) -> Blob:
     """W . bottom + b, the weights shared by name over the steps, uniform in [-0.1, 0.1] as the paper says."""
-    weight, bias_rates = weights(preset.lstm_lr)
+    weight, bias_rates = weights(lr)
     return L.InnerProduct(
         bottom,
         num_output=units,
@@ -109,9 +110,9 @@ def lstm(n: Net, name: str, t: int, phi: Blob, c: Blob, h: Blob, units: int, pre
     gate_input = n[f"{name}_c_h_phi_{t}"] = L.Concat(c, candidate_input, axis=2)
     activations = []  # in the order LSTMUnit reads them; it applies the sigmoids and the tanh
     for part, bias in (("input", 0), ("forget", 0), ("output", preset.gate_bias)):
-        n[f"{name}_{part}_{t}"] = gate(f"{name}_{part}", gate_input, units, preset, bias)
+        n[f"{name}_{part}_{t}"] = shared_product(f"{name}_{part}", gate_input, units, preset.gate_lr, bias)
         activations.append(n[f"{name}_{part}_{t}"])
-    n[f"{name}_candidate_{t}"] = gate(f"{name}_candidate", candidate_input, units, preset)
+    n[f"{name}_candidate_{t}"] = shared_product(f"{name}_candidate", candidate_input, units, preset.lstm_lr)
     n[f"{name}_gates_{t}"] = L.Concat(*activations, n[f"{name}_candidate_{t}"], axis=2)
     n[f"{name}_c_{t + 1}"], n[f"{name}_h_{t + 1}"] = L.LSTMUnit(c, n[f"{name}_gates_{t}"], n.cont, ntop=2)
     return n[f"{name}_c_{t + 1}"], n[f"{name}_h_{t + 1}"]
@@ -133,6 +134,16 @@ def constants(n: Net, preset: Preset) -> None:
             n[f"{name}_{state}_0"] = L.Tile(n.zero_sequence, axis=2, tiles=units)
 
 
+def standardised(pooled: Blob) -> Blob:
+    """Every feature at zero mean and unit deviation over the training faces (tools/train/calibration.py), (N, L F).
+
+    deconv7's scale grows fortyfold while conv8 learns, and LSTMs that see it raw saturate and die; a mean common to
+    all faces would swamp what tells them apart. A mini-batch of two has no statistics of its own, hence the fixed ones.
+    """
+    statistics = [{"name": f"phi_{name}", **FIXED} for name in ("mean", "variance", "count")]
+    return L.BatchNorm(L.Flatten(pooled), use_global_stats=True, eps=FEATURE_FLOOR, param=statistics)
+
+
 def step(n: Net, t: int, preset: Preset) -> None:
     """One attentive-refinement step (Fig. 2C): s_hat_t -> s_hat_{t+1}."""
     s_hat, landmarks = n[f"s_hat_{t}"], preset.landmarks
@@ -143,9 +154,7 @@ def step(n: Net, t: int, preset: Preset) -> None:
     else:
         pooled = python_layer(kind, deconv7_before(n, t), s_hat, parameters=features)
     n[f"pooled_{t}"] = pooled
-    # Each landmark's feature at zero mean and unit deviation over its channels: deconv7's scale grows fortyfold while
-    # conv8 learns, and LSTMs that see it raw saturate and die.
-    n[f"phi_{t}"] = phi = L.MVN(pooled, eps=1e-3)
+    n[f"phi_{t}"] = phi = standardised(n[f"pooled_{t}"])
 
     # A-LSTM sees every landmark alike, divided by L; R-LSTM sees them weighted by Gamma, eq. (16).
     n[f"a_phi_{t}"] = python_layer("reweight.ReweightLayer", phi, n.gamma_uniform, parameters=scale)
@@ -247,10 +256,12 @@ def train_val(preset: Preset, *, warm_up: bool) -> Any:
     conv8_loss(n, preset)
     if warm_up:
         metrics(n, preset, "s_d")
+        silence(n, n.peak)
     else:
         recurrence(n, preset, pool="$DATA/shape_pool.h5")
         recurrence_losses(n, preset)
         metrics(n, preset, "s_d", "s_hat_0", f"s_hat_{preset.steps}")
+        silence(n, n.peak, n[f"a_lstm_c_{preset.steps}"], n[f"r_lstm_c_{preset.steps}"])
     proto = finish(n, f"rar_{preset.name}" + ("_warm_up" if warm_up else ""))
     add_test_samples(proto)
     return proto
@@ -264,6 +275,11 @@ def deploy(preset: Preset) -> Any:
     detection(n, preset)
     recurrence(n, preset, pool="")
     return finish(n, f"rar_{preset.name}_deploy")
+
+
+def silence(n: Net, *blobs: Blob) -> None:
+    """Keep blobs that nothing reads out of the log, where Caffe prints every element of every output."""
+    n.silence = L.Silence(*blobs, ntop=0)
 
 
 def finish(n: Net, name: str) -> Any:

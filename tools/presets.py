@@ -42,7 +42,10 @@ class Preset:
     feature_scale: of the weighted features, whose weights sum to 1, as the LSTMs see them.
     conv8_weight, refinement_weight, reward_weight: weights of the three losses; the last two are on px^2 of a 256 px crop.
     input_scale: multiplies the image; 1 for VGG-19's weights, small for weights that start at random.
-    gate_bias: initial bias of the output gates. lstm_lr: times the base rate.
+    lstm_lr, gate_lr: learning rates of the LSTMs' candidates and of their gates, times the base rate. A shape that is
+        good already is made worse by untrained LSTMs; with one rate for both, the gates learn to shut before the
+        candidates learn anything, and stay shut.
+    gate_bias: initial bias of the output gates.
     """
 
     name: str
@@ -63,10 +66,11 @@ class Preset:
     steps: int = paper.STEPS
     input_scale: float = 1.0
     stage_lr: float = 1.0
-    lstm_lr: float = 1.0
+    lstm_lr: float = 20.0
+    gate_lr: float = 0.6
     conv8_weight: float = 1.0
-    refinement_weight: float = 1.0
-    reward_weight: float = 1.0
+    refinement_weight: float = 0.1
+    reward_weight: float = 0.1
     gate_bias: float = 1.0
     eta: float = 0.9
     temperature: float = 0.1
@@ -102,10 +106,12 @@ VGG19 = Preset(
     deconv7=96,
     sigma=3.0,
     window=5,
-    feature_scale=1.0,
+    feature_scale=5.0,
     stage_lr=0.1,
+    lstm_lr=50.0,
+    gate_lr=1.5,
     warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
-    end_to_end=Phase(base_lr=0.001, iterations=60000, clip_gradients=10, snapshot=500, test_interval=2000),
+    end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=10, snapshot=500, test_interval=2000),
 )
 
 VGG19_128 = Preset(
@@ -118,10 +124,12 @@ VGG19_128 = Preset(
     deconv7=96,
     sigma=1.5,
     window=3,
-    feature_scale=1.0,
+    feature_scale=5.0,
     stage_lr=0.1,
+    lstm_lr=50.0,
+    gate_lr=1.5,
     warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
-    end_to_end=Phase(base_lr=0.001, iterations=60000, clip_gradients=10, snapshot=500, test_interval=2000),
+    end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=10, snapshot=500, test_interval=2000),
 )
 
 TINY = Preset(
@@ -140,9 +148,9 @@ TINY = Preset(
     deconv7=24,
     sigma=1.0,
     window=3,
-    feature_scale=1.0,
-    warm_up=Phase(base_lr=0.05, iterations=3000, clip_gradients=10, snapshot=1000, test_interval=1000),
-    end_to_end=Phase(base_lr=0.01, iterations=3000, clip_gradients=10, snapshot=1000, test_interval=1000),
+    feature_scale=10.0,
+    warm_up=Phase(base_lr=0.02, iterations=3000, clip_gradients=10, snapshot=1000, test_interval=1000),
+    end_to_end=Phase(base_lr=0.005, iterations=2500, clip_gradients=10, snapshot=1000, test_interval=1000),
 )
 
 PRESETS = {preset.name: preset for preset in (VGG19, VGG19_128, TINY)}

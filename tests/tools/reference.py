@@ -12,7 +12,7 @@ import numpy as np
 
 Array = np.ndarray
 LEFT_EYE, RIGHT_EYE = range(36, 42), range(42, 48)
-EPSILON = 1e-3
+FLOOR = 0.25
 
 
 def sigmoid(x: Array) -> Array:
@@ -49,17 +49,16 @@ def gamma(s_hat: Array, centre: int) -> Array:
     return weights / weights.sum()
 
 
-def features(deconv7: Array, s_hat: Array, window: int) -> Array:
-    """phi^l (L, C): the maximum over the window round each landmark, clamped to the map; zero mean, unit deviation."""
+def features(deconv7: Array, s_hat: Array, window: int, mean: Array, variance: Array) -> Array:
+    """phi^l (L, C): the maximum over the window round each landmark, clamped to the map; standardised."""
     channels, height, width = deconv7.shape
     reach = (window - 1) // 2
     phi = np.empty((len(s_hat), channels))
     for landmark, (x, y) in enumerate(np.rint(s_hat).astype(int)):
         columns = np.clip(np.arange(x - reach, x - reach + window), 0, width - 1)
         rows = np.clip(np.arange(y - reach, y - reach + window), 0, height - 1)
-        best = deconv7[:, rows][:, :, columns].max(axis=(1, 2))
-        phi[landmark] = (best - best.mean()) / (best.std() + EPSILON)
-    return phi
+        phi[landmark] = deconv7[:, rows][:, :, columns].max(axis=(1, 2))
+    return (phi - mean) / np.sqrt(variance + FLOOR)
 
 
 @dataclass
@@ -74,13 +73,23 @@ class Trajectory:
 
 
 def recurrence(
-    deconv7: Array, s_hat_0: Array, a_lstm: Lstm, r_lstm: Lstm, steps: int, alpha: float, window: int, scale: float
+    deconv7: Array,
+    s_hat_0: Array,
+    a_lstm: Lstm,
+    r_lstm: Lstm,
+    *,
+    steps: int,
+    alpha: float,
+    window: int,
+    scale: float,
+    mean: Array,
+    variance: Array,
 ) -> Trajectory:
-    """s_hat_0 to s_hat_T."""
+    """s_hat_0 to s_hat_T. mean, variance (L, C): of the features, which the LSTMs see standardised."""
     run = Trajectory([s_hat_0])
     for _ in range(steps):
         s_hat = run.s_hat[-1]
-        phi = scale * features(deconv7, s_hat, window)
+        phi = scale * features(deconv7, s_hat, window, mean, variance)
         confidence = a_lstm.step(phi.ravel() / len(s_hat))
         centre = int(np.argmax(confidence))  # (12)
         weights = gamma(s_hat, centre)  # (15)

@@ -57,6 +57,9 @@ def training_net(preset: Preset) -> Any:
     net = net_from(proto)
     net.blobs["data"].data[...] = np.random.default_rng(1).normal(scale=60, size=inputs["data"])
     net.blobs["shape"].data[...] = faces(2, preset.crop_size)
+    generator = np.random.default_rng(2)
+    mean, variance, count = (blob.data for blob in net.params["phi_0"])
+    mean[...], variance[...], count[...] = generator.normal(size=mean.shape), generator.uniform(1, 2, variance.shape), 1
     return net
 
 
@@ -69,6 +72,7 @@ def lstm(net: Any, name: str, units: int) -> reference.Lstm:
 def test_unrolled_net_equals_the_equations(pool: Array) -> None:
     net = training_net(SMALL)
     net.forward()
+    mean, variance = (blob.data.reshape(68, -1).astype(np.float64) for blob in list(net.params["phi_0"])[:2])
     expected_losses = np.zeros(2)
     centres = []
     for face in range(2):
@@ -77,10 +81,12 @@ def test_unrolled_net_equals_the_equations(pool: Array) -> None:
             net.blobs["s_hat_0"].data[face].astype(np.float64),
             lstm(net, "a_lstm", 68),
             lstm(net, "r_lstm", 136),
-            SMALL.steps,
-            SMALL.alpha,
-            SMALL.window,
-            SMALL.feature_scale,
+            steps=SMALL.steps,
+            alpha=SMALL.alpha,
+            window=SMALL.window,
+            scale=SMALL.feature_scale,
+            mean=mean,
+            variance=variance,
         )
         for t in range(SMALL.steps):
             assert net.blobs[f"centre_{t}"].data[face, 0] == run.centre[t]

@@ -20,9 +20,10 @@ from tqdm import tqdm
 
 from layers.common.errors import RarError
 from tools.presets import Phase
+from tools.train.calibration import standardise_features
 from tools.train.log import TrainingLog
 from tools.train.snapshots import Snapshots
-from tools.weights import load_weights
+from tools.weights import drop_repeats, load_weights
 
 LOG_EVERY = 20
 MINUTES_BETWEEN_SNAPSHOTS = 10
@@ -96,13 +97,22 @@ class PhaseTrainer:
             print(f"{self.name}: going on from iteration {snapshot.iteration}", file=sys.stderr)
             solver.restore(str(snapshot.state))
         elif start:
-            load_weights(solver.net, start, names)
-            rewind_samples(solver.net)
+            self._start_from(solver.net, start, names)
         self._loop(solver)
         last = self.snapshots.take(solver)
         last.weights.rename(self.result)
         last.state.unlink()
         return self.result
+
+    def _start_from(self, net: Any, weights: Path, names: tuple[str, ...]) -> None:
+        """Begin with the weights of an earlier phase; what the phase starts from is kept for `caffe train -weights`."""
+        load_weights(net, weights, names)
+        if "phi_0" in net.params:
+            standardise_features(net)
+        rewind_samples(net)
+        start = self.folder / f"{self.name}_start.caffemodel"
+        net.save(str(start))
+        drop_repeats(start, net)
 
     def _loop(self, solver: Any) -> None:
         scalars = [name for name in solver.net.outputs if solver.net.blobs[name].count == 1]
