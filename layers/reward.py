@@ -27,7 +27,9 @@ def rewards(s_hat: FloatArray, shape: FloatArray, scheme_: Scheme) -> FloatArray
     return np.einsum("tncl,tnl->tnc", gamma**2, squared[:-1] - squared[1:])
 
 
-def expected_reward(reward: FloatArray, confidence: FloatArray, eta: float, temperature: float) -> tuple[float, FloatArray]:
+def expected_reward(
+    reward: FloatArray, confidence: FloatArray, eta: float, temperature: float
+) -> tuple[float, FloatArray]:
     """sum_t eta^t sum_c p_c R_t(c), mean over faces, and its gradient with respect to the confidences (T, N, L)."""
     discount = eta ** np.arange(len(reward), dtype=reward.dtype)[:, None, None] / reward.shape[1]
     p = softmax(confidence / temperature)

@@ -12,7 +12,7 @@ class ReweightLayer(RarLayer):
     """Phi = scale [gamma^1 phi^1, ..., gamma^L phi^L], flattened as Caffe's LSTMUnit wants it.
 
     bottoms: phi (N, L, F[, 1]), gamma (N, L). top: (1, N, L F), the time axis first.
-    scale (ours): the weights sum to 1, so that each landmark's share of Phi is small beside the biases; it makes up for it.
+    scale (ours) makes up for weights that sum to 1, which leave each landmark's share of Phi small beside the biases.
     Gradient to phi; gamma is a weighting and gets none.
     """
 

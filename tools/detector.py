@@ -21,7 +21,8 @@ PROTOTXT = Path(__file__).resolve().parent.parent / "prototxt"
 class Detections(NamedTuple):
     """What RAR finds on N crops, px of the crop.
 
-    s_d (N, L, 2); stages (N, T+1, L, 2), s_hat_0 ... s_hat_T; centres (N, T); confidence (N, T, L), A-LSTM's; peak (N, L).
+    s_d (N, L, 2); stages (N, T+1, L, 2), s_hat_0 ... s_hat_T; centres (N, T); confidence (N, T, L), A-LSTM's;
+    peak (N, L).
     """
 
     s_d: FloatArray
@@ -44,7 +45,7 @@ class CropDetector:
         """All shapes on crops (N, S, S, 3), BGR; RarError for crops of another size."""
         size = self.preset.crop_size
         if crops.shape[1:] != (size, size, 3):
-            raise RarError(f"preset {self.preset.name} takes crops of {size} px, not {crops.shape[1:]}: prepare them anew")
+            raise RarError(f"preset {self.preset.name} takes {size} px crops, not {crops.shape[1:]}: prepare them anew")
         data = self.net.blobs["data"]
         if data.shape[0] != len(crops):
             data.reshape(len(crops), 3, size, size)

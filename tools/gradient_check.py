@@ -1,6 +1,6 @@
 """A gradient checker for Caffe layers in Python, after the manner of Caffe's own for C++, and for plain functions.
 
-The scalar that is differentiated is sum_k <w_k, top_k> with random weights w, so that every element of every top counts.
+The scalar that is differentiated is sum_k <w_k, top_k> with random w, so that every element of every top counts.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class GradientChecker:
         zero: tuple[str, ...] = (),
         smooth: dict[str, NDArray[np.bool_]] | None = None,
     ) -> None:
-        """Check d(tops)/d(inputs) of a net built with `force_backward: true`; AssertionError naming the first bad element.
+        """Check d(tops)/d(inputs) of a net with `force_backward: true`; AssertionError naming the first bad element.
 
         inputs: values of the Input blobs by name. zero: inputs whose gradient the layer defines as zero (a weighting, a
         choice): they must receive exactly that, whatever was there before.

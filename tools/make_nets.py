@@ -16,12 +16,12 @@ from tools import network
 from tools.presets import PRESETS, Phase, Preset
 
 PROTOTXT = Path(__file__).resolve().parent.parent / "prototxt"
-HEADER = "# Made by tools/make_nets.py from tools/network.py and tools/presets.py: change those, then `make prototxt`.\n"
+HEADER = "# Made by tools/make_nets.py from tools/network.py and tools/presets.py: change those, then make prototxt.\n"
 
 SOLVER = """\
 net: "{net}"
 
-# The paper (Sect. 4.1): stochastic gradient descent, momentum 0.9, weight decay 0.0001, mini-batch of {batch} (in the net).
+# The paper (Sect. 4.1): SGD, momentum 0.9, weight decay 0.0001, mini-batch of {batch} (in the net).
 type: "SGD"
 momentum: {momentum}
 weight_decay: {decay}
@@ -71,11 +71,12 @@ def text(proto: Any) -> str:
 def files(preset: Preset) -> Iterator[tuple[Path, str]]:
     """Every file of a preset and its text."""
     folder = PROTOTXT / preset.name
+    warm_up = solver(preset, preset.warm_up, "train_val_warm_up.prototxt", "warm_up")
     yield folder / "train_val.prototxt", text(network.train_val(preset, warm_up=False))
     yield folder / "train_val_warm_up.prototxt", text(network.train_val(preset, warm_up=True))
     yield folder / "deploy.prototxt", text(network.deploy(preset))
     yield folder / "solver.prototxt", HEADER + solver(preset, preset.end_to_end, "train_val.prototxt", "rar")
-    yield folder / "solver_warm_up.prototxt", HEADER + solver(preset, preset.warm_up, "train_val_warm_up.prototxt", "warm_up")
+    yield folder / "solver_warm_up.prototxt", HEADER + warm_up
 
 
 @click.command(help=__doc__)

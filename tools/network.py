@@ -17,10 +17,19 @@ Net = Any
 TRAIN, TEST = 0, 1
 
 FEATURE_FLOOR = 0.25  # added to the variance of a feature, so that one that hardly varies stays small
+HE = {"type": "msra"}
+SMALL = {"type": "gaussian", "std": 0.01}
 FIXED = {"lr_mult": 0, "decay_mult": 0}
 
 
-def python_layer(kind: str, *bottoms: Blob, ntop: int = 1, blobs: int = 0, parameters: dict[str, Any] | None = None, **options: Any) -> Any:
+def python_layer(
+    kind: str,
+    *bottoms: Blob,
+    ntop: int = 1,
+    blobs: int = 0,
+    parameters: dict[str, Any] | None = None,
+    **options: Any,
+) -> Any:
     """A Python layer "module.Class" of layers/, its parameters as JSON, its `blobs` blobs out of the solver's reach."""
     module, name = kind.split(".")
     python_param = {"module": f"layers.{module}", "layer": name, "param_str": json.dumps(parameters or {})}
@@ -40,7 +49,7 @@ def weights(lr: float) -> list[dict[str, float]]:
 def conv_relu(n: Net, name: str, bottom: Blob, channels: int, kernel: int, lr: float) -> Blob:
     """A convolution that keeps the size, and its ReLU in place."""
     n[name] = L.Convolution(
-        bottom, num_output=channels, kernel_size=kernel, pad=kernel // 2, param=weights(lr), weight_filler={"type": "msra"}
+        bottom, num_output=channels, kernel_size=kernel, pad=kernel // 2, param=weights(lr), weight_filler=HE
     )
     n[f"relu_{name}"] = L.ReLU(n[name], in_place=True)
     return n[f"relu_{name}"]
@@ -51,7 +60,7 @@ def deconv_relu(n: Net, name: str, bottom: Blob, channels: int) -> Blob:
     n[name] = L.Deconvolution(
         bottom,
         param=weights(1),
-        convolution_param={"num_output": channels, "kernel_size": 4, "stride": 2, "pad": 1, "weight_filler": {"type": "msra"}},
+        convolution_param={"num_output": channels, "kernel_size": 4, "stride": 2, "pad": 1, "weight_filler": HE},
     )
     n[f"relu_{name}"] = L.ReLU(n[name], in_place=True)
     return n[f"relu_{name}"]
@@ -78,7 +87,7 @@ def cnn(n: Net, data: Blob, preset: Preset, *, recurrent: bool) -> None:
         n.deconv7_conv8, n.deconv7_steps = L.Split(blob, ntop=2)
         blob = n.deconv7_conv8
     n.conv8 = L.Convolution(
-        blob, num_output=preset.landmarks, kernel_size=1, param=weights(1), weight_filler={"type": "gaussian", "std": 0.01}
+        blob, num_output=preset.landmarks, kernel_size=1, param=weights(1), weight_filler=SMALL
     )
 
 
@@ -105,7 +114,7 @@ def shared_product(name: str, bottom: Blob, units: int, lr: float, bias: float =
 
 
 def lstm(n: Net, name: str, t: int, phi: Blob, c: Blob, h: Blob, units: int, preset: Preset) -> tuple[Blob, Blob]:
-    """Eqs. (3)-(8): the gates see [C, h, Phi], the candidate [h, Phi]. Returns C_{t+1} and h_{t+1}, both (1, N, units)."""
+    """Eqs. (3)-(8): the gates see [C, h, Phi], the candidate [h, Phi]. Returns C_{t+1}, h_{t+1} (1, N, units)."""
     candidate_input = n[f"{name}_h_phi_{t}"] = L.Concat(h, phi, axis=2)
     gate_input = n[f"{name}_c_h_phi_{t}"] = L.Concat(c, candidate_input, axis=2)
     activations = []  # in the order LSTMUnit reads them; it applies the sigmoids and the tanh
@@ -149,10 +158,11 @@ def step(n: Net, t: int, preset: Preset) -> None:
     s_hat, landmarks = n[f"s_hat_{t}"], preset.landmarks
     features, scale = {"window": preset.window}, {"scale": preset.feature_scale}
     kind = "shape_indexed.ShapeIndexedFeatureLayer"
+    maps = n[f"deconv7_steps_read_{t - 1}"] if t else n.deconv7_steps  # what the step before passed on
     if t + 1 < preset.steps:
-        n[f"deconv7_steps_read_{t}"], pooled = python_layer(kind, deconv7_before(n, t), s_hat, ntop=2, parameters=features)
+        n[f"deconv7_steps_read_{t}"], pooled = python_layer(kind, maps, s_hat, ntop=2, parameters=features)
     else:
-        pooled = python_layer(kind, deconv7_before(n, t), s_hat, parameters=features)
+        pooled = python_layer(kind, maps, s_hat, parameters=features)
     n[f"pooled_{t}"] = pooled
     n[f"phi_{t}"] = phi = standardised(n[f"pooled_{t}"])
 
@@ -171,11 +181,6 @@ def step(n: Net, t: int, preset: Preset) -> None:
     )
 
 
-def deconv7_before(n: Net, t: int) -> Blob:
-    """deconv7 as step t reads it: what the step before passed on."""
-    return n[f"deconv7_steps_read_{t - 1}"] if t else n.deconv7_steps
-
-
 def recurrence(n: Net, preset: Preset, pool: str) -> None:
     """s_hat_0 by robust initialisation, then T steps to s_hat_T."""
     start = {
@@ -185,8 +190,9 @@ def recurrence(n: Net, preset: Preset, pool: str) -> None:
         "mode": preset.initialisation,
         "pool": pool,
     }
+    kind = "initialisation.InitialisationLayer"
     n.s_hat_0 = python_layer(
-        "initialisation.InitialisationLayer", n.s_d, blobs=2, parameters=start, name="initialisation", propagate_down=False
+        kind, n.s_d, blobs=2, parameters=start, name="initialisation", propagate_down=False
     )
     constants(n, preset)
     for t in range(preset.steps):

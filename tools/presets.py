@@ -1,4 +1,4 @@
-"""The presets: every size and setting of a network that the paper leaves open, with the paper's own from layers.common.paper.
+"""The presets: every size and setting of a network that the paper leaves open; the paper's own: layers.common.paper.
 
 A preset is one folder under prototxt/. `vgg19` is the paper's network; the others are it at other sizes.
 """
@@ -40,7 +40,7 @@ class Preset:
     `stage_lr` times the base rate. reduction, deconv6, deconv7: channels.
     sigma: width of conv8's target blob, px; window: b of the shape-indexed features, px;
     feature_scale: of the weighted features, whose weights sum to 1, as the LSTMs see them.
-    conv8_weight, refinement_weight, reward_weight: weights of the three losses; the last two are on px^2 of a 256 px crop.
+    conv8_weight, refinement_weight, reward_weight: weights of the three losses, the last two on px^2 of a 256 px crop.
     input_scale: multiplies the image; 1 for VGG-19's weights, small for weights that start at random.
     lstm_lr, gate_lr: learning rates of the LSTMs' candidates and of their gates, times the base rate. A shape that is
         good already is made worse by untrained LSTMs; with one rate for both, the gates learn to shut before the
@@ -66,8 +66,8 @@ class Preset:
     steps: int = paper.STEPS
     input_scale: float = 1.0
     stage_lr: float = 1.0
-    lstm_lr: float = 20.0
-    gate_lr: float = 0.6
+    lstm_lr: float = 40.0
+    gate_lr: float = 1.2
     conv8_weight: float = 1.0
     refinement_weight: float = 0.1
     reward_weight: float = 0.1
@@ -108,10 +108,10 @@ VGG19 = Preset(
     window=5,
     feature_scale=5.0,
     stage_lr=0.1,
-    lstm_lr=50.0,
-    gate_lr=1.5,
+    lstm_lr=60.0,
+    gate_lr=1.8,
     warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
-    end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=10, snapshot=500, test_interval=2000),
+    end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=3, snapshot=500, test_interval=2000),
 )
 
 VGG19_128 = Preset(
@@ -126,10 +126,10 @@ VGG19_128 = Preset(
     window=3,
     feature_scale=5.0,
     stage_lr=0.1,
-    lstm_lr=50.0,
-    gate_lr=1.5,
+    lstm_lr=60.0,
+    gate_lr=1.8,
     warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
-    end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=10, snapshot=500, test_interval=2000),
+    end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=3, snapshot=500, test_interval=2000),
 )
 
 TINY = Preset(
@@ -150,7 +150,7 @@ TINY = Preset(
     window=3,
     feature_scale=10.0,
     warm_up=Phase(base_lr=0.02, iterations=3000, clip_gradients=10, snapshot=1000, test_interval=1000),
-    end_to_end=Phase(base_lr=0.005, iterations=2500, clip_gradients=10, snapshot=1000, test_interval=1000),
+    end_to_end=Phase(base_lr=0.003, iterations=2500, clip_gradients=3, snapshot=1000, test_interval=1000),
 )
 
 PRESETS = {preset.name: preset for preset in (VGG19, VGG19_128, TINY)}

@@ -41,7 +41,7 @@ def owners(net: Any) -> Iterator[tuple[str, list[Any]]]:
 
 
 def check_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> None:
-    """RarError unless every layer of `net` that owns weights (and whose name starts with one of `names`) has them in the file.
+    """RarError unless every layer that owns weights (and whose name starts with one of `names`) has them in the file.
 
     Caffe itself skips what it does not find, and would test a net of random weights without a word.
     """
@@ -65,7 +65,7 @@ def load_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> None:
 def drop_repeats(path: Path, net: Any) -> None:
     """Rewrite a caffemodel of `net` without the layers that share their blobs: Caffe writes those of an LSTM T times.
 
-    The layers go, not their blobs alone: Caffe passes over a layer that is not in the file, but dies of one without blobs.
+    The layers go, not their blobs alone: Caffe passes over a layer that is not in the file, but dies of an empty one.
     """
     stored = read_weights(path)
     owning = {name for name, _ in owners(net)}

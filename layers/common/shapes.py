@@ -62,7 +62,7 @@ def affine_compose(second: FloatArray, first: FloatArray) -> FloatArray:
 
 
 def similarity_fit(source: FloatArray, target: FloatArray) -> FloatArray:
-    """Least-squares similarity (scale, rotation, shift; no reflection) taking source (..., L, 2) to target: (..., 2, 3)."""
+    """Least-squares similarity (scale, rotation, shift) from source (..., L, 2) to target: matrices (..., 2, 3)."""
     source_mean, target_mean = source.mean(axis=-2), target.mean(axis=-2)
     a, b = source - source_mean[..., None, :], target - target_mean[..., None, :]
     scale = np.maximum((a * a).sum((-1, -2)), np.finfo(a.dtype).tiny)

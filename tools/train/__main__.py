@@ -15,15 +15,16 @@ from tools.presets import PRESETS, Phase, preset
 from tools.train.phase import PhaseTrainer, Stopped, shortened
 
 PROTOTXT = Path("prototxt")
+PATH = click.Path(path_type=Path)
 CNN = ("conv", "reduction", "deconv")
 
 
 @click.command(help=__doc__)
 @click.option("--preset", "name", type=click.Choice(list(PRESETS)), default="vgg19", show_default=True)
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="prepared data, with train/ and shape_pool.h5")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="folder of the run: snapshots, weights, log.csv")
+@click.option("--data", type=PATH, required=True, help="prepared data, with train/ and shape_pool.h5")
+@click.option("--out", type=PATH, required=True, help="folder of the run: snapshots, weights, log.csv")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--vgg19", type=click.Path(path_type=Path), help="initial weights of conv1-conv5 (python3 -m tools.vgg19)")
+@click.option("--vgg19", type=PATH, help="initial weights of conv1-conv5 (python3 -m tools.vgg19)")
 @click.option("--warm-up-iterations", type=int, help="instead of the preset's")
 @click.option("--iterations", type=int, help="of the end-to-end phase, instead of the preset's")
 def main(

@@ -26,6 +26,6 @@ def standardise_features(net: Any, batches: int = BATCHES) -> None:
         rows.append(pooled.reshape(len(pooled), -1).astype(np.float64))
     features = np.concatenate(rows)
     if not features.std(0).any():
-        raise RarError("deconv7 gives every face the same features: the warm-up has not learned anything, lower its rate")
+        raise RarError("deconv7 gives every face the same features: the warm-up learned nothing, lower its rate")
     mean, variance, count = (blob.data for blob in net.params["phi_0"])
     mean[...], variance[...], count[...] = features.mean(0), features.var(0), 1

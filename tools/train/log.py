@@ -11,7 +11,7 @@ FIELDS = ("phase", "iteration", "seconds", "learning_rate")
 
 
 class TrainingLog:
-    """OUT/log.csv: phase, iteration, seconds of training so far, learning rate, then the mean of every scalar since the last row."""
+    """OUT/log.csv: phase, iteration, seconds of training, learning rate, every scalar's mean since the last row."""
 
     def __init__(self, path: Path, phase: str, iteration: int, scalars: list[str]) -> None:
         self.path, self.phase = path, phase
