@@ -30,7 +30,7 @@ help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 caffe: ## build BVLC Caffe into the per-machine cache (CUDA=1: for the GPU; CAFFE_SRC=: your checkout)
-	@$(PYTHON) -m tools.build_caffe $(if $(CUDA),--cuda)
+	@$(PYTHON) -m tools.build_caffe $(if $(filter 1,$(CUDA)),--cuda,$(if $(filter 0,$(CUDA)),--cpu))
 
 env: ## print what to export so that `caffe train` and `caffe test` work by hand: eval "$$(make -s env)"
 	@$(PYTHON) -m tools.environment

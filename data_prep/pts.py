@@ -31,7 +31,7 @@ def read_points(path: Path, landmarks: int) -> NDArray[np.float64]:
 
 def write_points(path: Path, shape: NDArray[np.floating]) -> None:
     """Write a shape (L, 2) of 0-based px with the usual header."""
-    lines = [f"{x:.4f} {y:.4f}" for x, y in np.asarray(shape, np.float64) + 1]
+    lines = [f"{x:.6f} {y:.6f}" for x, y in np.asarray(shape, np.float64) + 1]
     path.write_text("\n".join(["version: 1", f"n_points: {len(lines)}", "{", *lines, "}", ""]), encoding="utf-8")
 
 

@@ -5,7 +5,7 @@ A preset is one folder under prototxt/. `vgg19` is the paper's network; the othe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from layers.common import paper
 from layers.common.errors import RarError
@@ -66,8 +66,8 @@ class Preset:
     steps: int = paper.STEPS
     input_scale: float = 1.0
     stage_lr: float = 1.0
-    lstm_lr: float = 40.0
-    gate_lr: float = 1.2
+    lstm_lr: float = 240.0
+    gate_lr: float = 7.0
     conv8_weight: float = 1.0
     refinement_weight: float = 0.1
     reward_weight: float = 0.1
@@ -108,29 +108,11 @@ VGG19 = Preset(
     window=5,
     feature_scale=5.0,
     stage_lr=0.1,
-    lstm_lr=60.0,
-    gate_lr=1.8,
     warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
-    end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=3, snapshot=500, test_interval=2000),
+    end_to_end=Phase(base_lr=0.0005, iterations=60000, clip_gradients=3, snapshot=500, test_interval=2000),
 )
 
-VGG19_128 = Preset(
-    name="vgg19_128",
-    crop_size=128,
-    stages=VGG19_STAGES,
-    pretrained=True,
-    reduction=128,
-    deconv6=96,
-    deconv7=96,
-    sigma=1.5,
-    window=3,
-    feature_scale=5.0,
-    stage_lr=0.1,
-    lstm_lr=60.0,
-    gate_lr=1.8,
-    warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
-    end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=3, snapshot=500, test_interval=2000),
-)
+VGG19_128 = replace(VGG19, name="vgg19_128", crop_size=128, sigma=1.5, window=3)
 
 TINY = Preset(
     name="tiny",
@@ -150,7 +132,7 @@ TINY = Preset(
     window=3,
     feature_scale=10.0,
     warm_up=Phase(base_lr=0.02, iterations=3000, clip_gradients=10, snapshot=1000, test_interval=1000),
-    end_to_end=Phase(base_lr=0.003, iterations=2500, clip_gradients=3, snapshot=1000, test_interval=1000),
+    end_to_end=Phase(base_lr=0.0005, iterations=2500, clip_gradients=3, snapshot=1000, test_interval=1000),
 )
 
 PRESETS = {preset.name: preset for preset in (VGG19, VGG19_128, TINY)}

@@ -16,6 +16,7 @@ import scipy.io
 from tqdm import tqdm
 
 from data_prep.parallel import in_order
+from data_prep.pts import write_points
 from data_prep.synthetic_faces.faces import draw_face
 from data_prep.synthetic_faces.model import Array
 from layers.common.errors import RarError
@@ -54,12 +55,6 @@ def split_counts(total: int, shares: dict[str, int]) -> dict[str, int]:
 def folders(parameters: Parameters) -> dict[str, int]:
     """Faces per folder of the layout."""
     return split_counts(parameters.train, _TRAIN_SHARES) | split_counts(parameters.test, _TEST_SHARES)
-
-
-def pts_text(points: Array) -> str:
-    """The text of a .pts file for points (L, 2) in 0-based px; the file counts from 1."""
-    lines = "\n".join(f"{x:.6f} {y:.6f}" for x, y in points + 1)
-    return f"version: 1\nn_points: {len(points)}\n{{\n{lines}\n}}\n"
 
 
 def tight_box(points: Array) -> Array:
@@ -118,7 +113,7 @@ def _draw_all(root: Path, parameters: Parameters, workers: int) -> dict[str, lis
     for task, picture, points in tqdm(faces, total=len(tasks), unit="face", disable=not sys.stderr.isatty()):
         path = root / task.folder / f"{task.stem}.jpg"
         path.write_bytes(picture)
-        path.with_suffix(".pts").write_text(pts_text(points))
+        write_points(path.with_suffix(".pts"), points)
         boxes[task.folder].append(tight_box(points))
     return boxes
 
