@@ -6,7 +6,7 @@ import dataclasses
 import json
 import sys
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any
 
 import caffe
 
@@ -31,7 +31,7 @@ class RarLayer(caffe.Layer):
     Caffe calls `reshape` before every forward; blobs are reshaped only when a size changed.
     """
 
-    bottoms: ClassVar[tuple[str, ...]] = ()
+    bottoms: tuple[str, ...] = ()
 
     @dataclasses.dataclass(frozen=True)
     class Parameters:

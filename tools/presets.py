@@ -66,8 +66,8 @@ class Preset:
     steps: int = paper.STEPS
     input_scale: float = 1.0
     stage_lr: float = 1.0
-    lstm_lr: float = 240.0
-    gate_lr: float = 7.0
+    lstm_lr: float = 800.0
+    gate_lr: float = 24.0
     conv8_weight: float = 1.0
     refinement_weight: float = 0.1
     reward_weight: float = 0.1
@@ -106,7 +106,7 @@ VGG19 = Preset(
     deconv7=96,
     sigma=3.0,
     window=5,
-    feature_scale=5.0,
+    feature_scale=2.5,
     stage_lr=0.1,
     warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
     end_to_end=Phase(base_lr=0.0005, iterations=60000, clip_gradients=3, snapshot=500, test_interval=2000),
@@ -130,7 +130,7 @@ TINY = Preset(
     deconv7=24,
     sigma=1.0,
     window=3,
-    feature_scale=10.0,
+    feature_scale=5.0,
     warm_up=Phase(base_lr=0.02, iterations=3000, clip_gradients=10, snapshot=1000, test_interval=1000),
     end_to_end=Phase(base_lr=0.0005, iterations=2500, clip_gradients=3, snapshot=1000, test_interval=1000),
 )
