@@ -131,8 +131,8 @@ TINY = Preset(
     sigma=1.0,
     window=3,
     feature_scale=5.0,
-    warm_up=Phase(base_lr=0.02, iterations=3000, clip_gradients=10, snapshot=1000, test_interval=1000),
-    end_to_end=Phase(base_lr=0.0005, iterations=2500, clip_gradients=3, snapshot=1000, test_interval=1000),
+    warm_up=Phase(base_lr=0.02, iterations=2500, clip_gradients=10, snapshot=1000, test_interval=1000),
+    end_to_end=Phase(base_lr=0.0005, iterations=1600, clip_gradients=3, snapshot=1000, test_interval=1000),
 )
 
 PRESETS = {preset.name: preset for preset in (VGG19, VGG19_128, TINY)}

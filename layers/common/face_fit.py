@@ -83,7 +83,8 @@ class FaceSpace:
         landmarks = self.basis.shape[1]
         size = min(settings.sample_size, landmarks)
         self.subsets = np.stack([generator.permutation(landmarks)[:size] for _ in range(settings.samples)])
-        sampled = self.basis[:, self.subsets]  # (K, samples, size)
+        self.coarse = self.basis.astype(np.complex64)  # the search over poses needs no more precision
+        sampled = self.coarse[:, self.subsets]  # (K, samples, size)
         self.sample_mean = sampled.mean(-1)
         centred = sampled - self.sample_mean[..., None]
         spread = np.maximum((np.abs(centred) ** 2).sum(-1), 1e-12)
@@ -106,12 +107,16 @@ class FaceSpace:
 
     def _filter_outliers(self, target: ComplexArray) -> tuple[int, np.ndarray]:
         """RANSAC over landmark subsets and single basis shapes: the best basis shape, and who agrees with it."""
-        sampled = target[self.subsets]
+        centre = target.mean()
+        places = (target - centre).astype(np.complex64)
+        sampled = places[self.subsets]
         sampled_mean = sampled.mean(-1)
         a = np.einsum("ksm,sm->ks", self.sample_inverse, sampled - sampled_mean[:, None])
-        fitted = a[..., None] * (self.basis[:, None] - self.sample_mean[..., None]) + sampled_mean[:, None]
-        residual = np.abs(fitted - target) / np.maximum(np.abs(a), 1e-12)[..., None]  # (K, samples, L)
-        relative = np.minimum(residual / self.settings.pose_threshold, 1)
+        b = sampled_mean - a * self.sample_mean
+        residual = a[..., None] * self.coarse[:, None] + (b[..., None] - places)  # (K, samples, L)
+        squared = residual.real**2 + residual.imag**2
+        limit = (self.settings.pose_threshold * np.maximum(np.abs(a), 1e-6)) ** 2
+        relative = np.minimum(squared / limit[..., None], 1)
         # The l0 count decides; the truncated mean, below 1, only breaks ties.
         score = (relative >= 1).sum(-1) + relative.mean(-1)
         nearest, subset = np.unravel_index(score.argmin(), score.shape)
