@@ -19,6 +19,7 @@ from tools.results import Results
 
 _NOT_PLOTTED = ("phase", "iteration", "seconds", "learning_rate")
 _REFINEMENT = "loss_refinement_"
+_ERROR = "nme_pupil_"
 _LOSS_TITLES = {
     "loss_conv8": ("conv8: softmax regression loss", "loss, nats"),
     "loss_reward": ("attention: minus the reward", "loss, px² of the crop"),
@@ -82,7 +83,7 @@ def _plot(axes: Axes, log: Log, names: dict[str, str]) -> None:
         check = f"val_{name}"
         if check in log.columns and np.isfinite(log.columns[check]).any():
             axes.plot(*log.curve(check), color=colour, linewidth=1.4, linestyle=(0, (3, 2)), marker="o", markersize=3,
-                      label=f"{label}, validation".removeprefix("training, "))  # fmt: skip
+                      label="validation" if label == "training" else None)  # fmt: skip
 
 
 def _phases(axes: Axes, log: Log) -> None:
@@ -105,21 +106,20 @@ def _refinement_names(log: Log) -> dict[str, str]:
 def _panels(log: Log) -> list[tuple[str, str, dict[str, str]]]:
     """Title, unit and columns of each diagram that the log has data for."""
     trained = [name for name in log.columns if not name.startswith("val_") and np.isfinite(log.columns[name]).any()]
-    errors = {n: _nme_label(n) for n in trained if n.startswith("nme_")}
+    errors = {n: _nme_label(n) for n in trained if n.startswith(_ERROR)}
     others = [n for n in trained if n.startswith("loss") and not n.startswith(_REFINEMENT)]
     panels = [(*_LOSS_TITLES.get(n, (n.replace("_", " "), "loss")), {n: "training"}) for n in others]
     if refinement := _refinement_names(log):
         panels.append(("refinement loss", "loss, px² of the crop", refinement))
     if errors:
-        panels.append(("error on the training faces", "NME, %", errors))
+        panels.append(("error on the training faces (validation dashed)", "inter-pupil NME, %", errors))
     return panels
 
 
 def _nme_label(name: str) -> str:
-    """nme_pupil_s_hat_15 -> S_hat_15, inter-pupil."""
-    kind, _, shape = name.removeprefix("nme_").partition("_")
-    symbol = {"s_d": "$S_d$"}.get(shape, rf"$\hat{{S}}_{{{shape.removeprefix('s_hat_')}}}$")
-    return f"{symbol}, {'inter-pupil' if kind == 'pupil' else 'outer corners'}"
+    """nme_pupil_s_hat_15 -> S_hat_15."""
+    shape = name.removeprefix(_ERROR)
+    return "$S_d$" if shape == "s_d" else rf"$\hat{{S}}_{{{shape.removeprefix('s_hat_')}}}$"
 
 
 def loss_curves(path: Path, note: str, width: int = 1000, height: int = 340) -> Figure:
@@ -130,7 +130,7 @@ def loss_curves(path: Path, note: str, width: int = 1000, height: int = 340) -> 
     log = Log(path)
     panels = _panels(log)
     if not panels:
-        raise RarError(f"{path} has no column loss... or nme_...: give the log.csv that training wrote")
+        raise RarError(f"{path} has no column loss... or nme_pupil_...: give the log.csv that training wrote")
     rows = (len(panels) + 1) // 2
     made = style.figure(width, rows * height + 24)
     for place, (title, unit, names) in enumerate(panels):
@@ -141,7 +141,7 @@ def loss_curves(path: Path, note: str, width: int = 1000, height: int = 340) -> 
         _phases(axes, log)
         if len(names) > 1 or f"val_{next(iter(names))}" in log.columns:
             style.legend(axes)
-        if all((values := log.curve(name)[1]).min() > 0 and values.max() > 30 * np.median(values) for name in names):
+        if all((values := log.curve(name)[1]).min() > 0 and values.max() > 6 * np.median(values) for name in names):
             axes.set_yscale("log")
     made.tight_layout(rect=(0, 24 / (rows * height + 24), 1, 1), w_pad=2.5, h_pad=2)
     style.caption(made, note)
