@@ -199,7 +199,7 @@ class TestCommand:
                 assert process.poll() is None
             time.sleep(delay)  # while a program is being started, and while it runs
             process.send_signal(polite)
-            output, errors = process.communicate(timeout=60)
+            output, errors = process.communicate(timeout=600)
             assert process.returncode == 130
             assert output == ""
             assert errors.splitlines()[-1].startswith("make caffe: interrupted")

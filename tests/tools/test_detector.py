@@ -71,7 +71,7 @@ def test_what_was_found_stays_as_it_was(detector: CropDetector, crops: Array) ->
 
 
 def test_crops_of_another_size_are_refused(detector: CropDetector) -> None:
-    with pytest.raises(RarError, match=r"preset tiny takes crops of 64 px, not \(128, 128, 3\): prepare them anew"):
+    with pytest.raises(RarError, match=r"preset tiny takes 64 px crops, not \(128, 128, 3\): prepare them anew"):
         detector.detect(np.zeros((1, 128, 128, 3), np.uint8))
 
 

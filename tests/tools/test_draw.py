@@ -94,6 +94,7 @@ def prepared(made: tuple[list[np.ndarray], Results], tmp_path_factory: pytest.Te
     return root
 
 
+ERROR_PANEL = "error on the training faces (validation dashed)"
 LOG = """phase,iteration,seconds,learning_rate,loss_conv8,loss_refinement_0,loss_refinement_1,nme_pupil_s_hat_4
 warm_up,20,1,0.1,8,,,
 warm_up,40,2,0.1,6,,,
@@ -204,7 +205,7 @@ def test_log_counts_iterations_on_over_the_phases(tmp_path: Path) -> None:
     assert x.tolist() == [60, 80] and y.tolist() == [20, 10]
     figure = curves.loss_curves(tmp_path / "log.csv", "note")
     titles = [axes.get_title("left") for axes in figure.axes]
-    assert titles == ["conv8: softmax regression loss", "refinement loss", "error on the training faces"]
+    assert titles == ["conv8: softmax regression loss", "refinement loss", ERROR_PANEL]
     assert pixels(figure).shape == (2 * 340 + 24, 1000, 3)
 
 

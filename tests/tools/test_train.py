@@ -77,7 +77,7 @@ def assert_same_run(found: Path, expected: Path) -> None:
 def test_an_uninterrupted_run(finished: Path) -> None:
     assert {path.name for path in finished.iterdir()} == {
         "log.csv", "rar.caffemodel", "rar.json", "rar_iter_8.caffemodel", "rar_iter_8.solverstate",
-        "rar_solver.prototxt", "warm_up.caffemodel", "warm_up.json", "warm_up_solver.prototxt",
+        "rar_solver.prototxt", "rar_start.caffemodel", "warm_up.caffemodel", "warm_up.json", "warm_up_solver.prototxt",
     }  # fmt: skip
     rows = read_log(finished)
     expected = [("warm_up", n) for n in (2, 4)] + [("rar", n) for n in (2, 4, 6, 8, 10, 12)]
@@ -91,6 +91,17 @@ def test_the_learning_rate_falls_in_a_straight_line(finished: Path) -> None:
     for row in read_log(finished)[2:]:
         expected = SMALL.end_to_end.base_lr * (1 - int(row["iteration"]) / SMALL.end_to_end.iterations)
         assert float(row["learning_rate"]) == pytest.approx(expected, rel=0.01)
+
+
+def test_the_features_are_standardised_once_before_the_second_phase(finished: Path) -> None:
+    def statistics(name: str) -> list[list[float]]:
+        net = caffe_pb2.NetParameter.FromString((finished / name).read_bytes())
+        return [list(blob.data) for layer in net.layer if layer.name == "phi_0" for blob in layer.blobs]
+
+    mean, variance, count = statistics("rar_start.caffemodel")
+    assert count == [1]
+    assert max(variance) > 0 and len(set(mean)) > 10
+    assert statistics("rar.caffemodel") == [mean, variance, count], "the solver must leave them alone"
 
 
 def test_the_end_to_end_phase_starts_from_the_warm_up(finished: Path) -> None:

@@ -43,7 +43,8 @@ def test_owners_are_the_first_of_the_layers_that_share(net: Any) -> None:
     names = [name for name, _ in weights.owners(net)]
     assert [name for name in names if "lstm" in name] == LSTM_PARTS
     assert {"conv1_1", "reduction", "deconv7", "conv8", "initialisation"} <= set(names)
-    assert len(net.params) == len(names) + (SMALL.steps - 1) * len(LSTM_PARTS)
+    per_step = len(LSTM_PARTS) + 1  # and the features' statistics
+    assert len(net.params) == len(names) + (SMALL.steps - 1) * per_step
 
 
 def test_a_file_without_repeats_loads_as_the_whole_one(net: Any, file: Path) -> None:
