@@ -13,33 +13,31 @@ from layers.common.shapes import FloatArray
 
 
 def window_places(s_hat: FloatArray, window: int, height: int, width: int) -> np.ndarray:
-    """Flat places (N, L, window^2) of the window round each landmark (N, L, 2), clamped to the map."""
+    """Flat places (N, window^2, L) of the window round each landmark (N, L, 2), clamped to the map."""
     span = np.arange(window) - (window - 1) // 2
     nearest = np.rint(np.clip(s_hat, -1e6, 1e6)).astype(np.int64)
-    x = np.clip(nearest[..., 0, None] + span, 0, width - 1)
-    y = np.clip(nearest[..., 1, None] + span, 0, height - 1)
-    return (y[..., :, None] * width + x[..., None, :]).reshape(*s_hat.shape[:2], window * window)
+    x = np.clip(nearest[:, None, :, 0] + span[:, None], 0, width - 1)
+    y = np.clip(nearest[:, None, :, 1] + span[:, None], 0, height - 1)
+    return (y[:, :, None] * width + x[:, None]).reshape(len(s_hat), window * window, -1)
 
 
-def pool(features: FloatArray, places: np.ndarray) -> tuple[FloatArray, np.ndarray]:
-    """Maximum over each window: phi (N, L, C), and the winning flat place (N, L, C).
-
-    features: (N, C, H W); places: (N, L, w).
-    """
-    phi, winners = [], []
-    for maps, windows in zip(features, places, strict=True):
-        values = np.take(maps, windows, axis=1)  # (C, L, w)
-        best = values.argmax(-1)
-        phi.append(np.take_along_axis(values, best[..., None], -1)[..., 0].T)
-        winners.append(windows[np.arange(len(windows)), best].T)
-    return np.stack(phi), np.stack(winners)
+def look_up(features: FloatArray, places: np.ndarray) -> FloatArray:
+    """The maps' values in each window, (N, C, w, L), from features (N, C, H W) and places (N, w, L)."""
+    return np.stack([np.take(maps, windows, axis=1) for maps, windows in zip(features, places, strict=True)])
 
 
-def scatter(gradient: FloatArray, winners: np.ndarray, out: FloatArray) -> None:
-    """Add the gradient (N, L, C) of phi to the maps' gradient out (N, C, H W) at the winning places."""
+def winners(values: FloatArray, places: np.ndarray) -> np.ndarray:
+    """The flat place (N, L, C) of each window's maximum, the first of equals."""
+    best = values.argmax(2).transpose(0, 2, 1)  # (N, L, C)
+    return np.take_along_axis(places.transpose(0, 2, 1), best, -1)
+
+
+def scatter(gradient: FloatArray, at: np.ndarray, out: FloatArray) -> None:
+    """Add the gradient (N, L, C) of phi to the maps' gradient out (N, C, H W) at the winning places (N, L, C)."""
     channels = np.arange(out.shape[1])
-    for maps, at, values in zip(out, winners, gradient, strict=True):
-        np.add.at(maps, (channels, at), values)
+    for image, maps in enumerate(out):
+        for landmark, place in enumerate(at[image]):  # one at a time: two landmarks may share a place
+            maps[channels, place] += gradient[image, landmark]
 
 
 class ShapeIndexedFeatureLayer(RarLayer):
@@ -71,14 +69,16 @@ class ShapeIndexedFeatureLayer(RarLayer):
 
     def forward(self, bottom: Any, top: Any) -> None:
         n, channels, height, width = bottom[0].shape
-        places = window_places(bottom[1].data, self.parameters.window, height, width)
-        top[-1].data[...], self.winners = pool(bottom[0].data.reshape(n, channels, -1), places)
+        self.places = window_places(bottom[1].data, self.parameters.window, height, width)
+        self.values = look_up(bottom[0].data.reshape(n, channels, -1), self.places)
+        top[-1].data[...] = self.values.max(2).transpose(0, 2, 1)
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
         if propagate_down[0]:
             gradient = bottom[0].diff
             if len(top) == 1:
                 gradient[...] = 0
-            scatter(top[-1].diff, self.winners, gradient.reshape(*gradient.shape[:2], -1))
+            at = winners(self.values, self.places)
+            scatter(top[-1].diff, at, gradient.reshape(*gradient.shape[:2], -1))
         if propagate_down[1]:
             bottom[1].diff[...] = 0

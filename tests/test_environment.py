@@ -104,6 +104,13 @@ def test_the_users_own_choice_stays() -> None:
     assert (made["OPENBLAS_CORETYPE"], made["OPENBLAS_NUM_THREADS"]) == ("Haswell", "7")
 
 
+def test_one_pool_of_threads_for_blas_and_onednn() -> None:
+    code = "import numpy, scipy.linalg, caffe; print(open('/proc/self/maps').read())"
+    env = {**os.environ, **environment.caffe_environment({}), "GLOG_minloglevel": "2"}
+    maps = subprocess.run(["/usr/bin/python3", "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    assert "libdnnl" in maps and "openblas-openmp" in maps and "openblas-pthread" not in maps
+
+
 def test_quotes_what_a_shell_would_split(tmp_path: Path) -> None:
     cache = tmp_path / "a cache"
     cache.mkdir()

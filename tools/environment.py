@@ -6,6 +6,7 @@ Standard library only and no other program, so that asking is nearly free.
 import os
 import shlex
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tools.caffe_build.cache import Cache, root
 from tools.caffe_build.recipe import selection_key
 
 PROJECT = Path(__file__).resolve().parent.parent
+OPENMP_BLAS = Path("/usr/lib", str(sysconfig.get_config_var("MULTIARCH") or ""), "openblas-openmp")
 _AVX512 = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"})
 
 
@@ -37,15 +39,18 @@ def caffe_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     For a subprocess: `env={**os.environ, **caffe_environment()}`. What the user has set for BLAS and glog stays.
     """
     base = os.environ if base is None else base
-    folder = caffe_folder()
+    folder, cores = caffe_folder(), str(usable_cores())
     defaults = {
         "OPENBLAS_CORETYPE": openblas_core(Path("/proc/cpuinfo").read_text()),
-        "OPENBLAS_NUM_THREADS": str(usable_cores()),
+        "OPENBLAS_NUM_THREADS": cores,
+        "OMP_NUM_THREADS": cores,
         "GLOG_logtostderr": "1",  # else every run leaves log files in the temporary folder
     }
     return {
         "PATH": _prepend([folder / "bin"], base.get("PATH", os.defpath)),
         "PYTHONPATH": _prepend([PROJECT, folder / "python"], base.get("PYTHONPATH", "")),
+        # OpenBLAS with threads of its own would leave them waiting, at full speed, in the way of oneDNN's.
+        "LD_LIBRARY_PATH": _prepend([OPENMP_BLAS], base.get("LD_LIBRARY_PATH", "")),
         "PYTHONNOUSERSITE": "1",  # a numpy of the user's own would not fit the system's OpenCV and Caffe
         **{name: chosen for name, value in defaults.items() if (chosen := base.get(name) or value)},
     }

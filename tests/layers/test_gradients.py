@@ -15,7 +15,7 @@ from layers.common import heatmaps
 from layers.common.schemes import SCHEME_5
 from layers.refinement import refinement_gradient, refinement_loss
 from layers.reward import expected_reward, reinforce, rewards
-from layers.shape_indexed import pool, scatter, window_places
+from layers.shape_indexed import look_up, scatter, window_places, winners
 from tests.layers.conftest import Array, python_layer
 from tools.gradient_check import GradientChecker, layer_net, net_from
 
@@ -122,8 +122,12 @@ def test_shape_indexed_features_in_float64(rng: np.random.Generator, deconv7: di
     places = window_places(deconv7["s_hat"], 3, 9, 8)
     weights = rng.normal(size=(2, 5, 3))
     gradient = np.zeros_like(maps)
-    scatter(weights, pool(maps, places)[1], gradient)
-    IN_FLOAT64.check_function(lambda m: float((weights * pool(m, places)[0]).sum()), gradient, maps)
+    scatter(weights, winners(look_up(maps, places), places), gradient)
+
+    def weighted(maps: Array) -> float:
+        return float((weights * look_up(maps, places).max(2).transpose(0, 2, 1)).sum())
+
+    IN_FLOAT64.check_function(weighted, gradient, maps)
 
 
 @pytest.mark.parametrize("readers", [2, 3])
