@@ -16,6 +16,7 @@ WEIGHTS  ?= $(OUT)/rar.caffemodel
 TEST_SET ?= helen
 BATCH    ?= 1
 DEMO     ?= demo
+BENCH    ?= bench
 CACHE    := $(or $(RAR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rar-caffe)
 VGG      := $(CACHE)/vgg19/vgg19_conv.caffemodel
 LINT     := $(CACHE)/lint
@@ -23,7 +24,7 @@ LINT     := $(CACHE)/lint
 # Python with Caffe and the right BLAS kernels; fails with one line when Caffe is not built.
 RAR := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings"; $(PYTHON)
 
-.PHONY: help caffe env prototxt data-300w check-data train-300w test-300w vgg19 demo test lint clean
+.PHONY: help caffe env prototxt data-300w check-data train-300w test-300w vgg19 demo bench test lint clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -67,6 +68,9 @@ demo: caffe ## all of it on embedded synthetic faces, no download: data, trainin
 	@$(RAR) -m data_prep.prepare_300w --raw "$(DEMO)/faces" --out "$(DEMO)/data" --dataset synthetic --any-count \
 	  --crop-size 64 --copies 6 --validation 0.05 --seed $(SEED)
 	@$(MAKE) --no-print-directory train-300w test-300w PRESET=tiny DATA="$(DEMO)/data" OUT="$(DEMO)/run"
+
+bench: caffe ## time and memory beside stock Caffe and PyTorch: [PRESETS="vgg19 tiny" TORCH_PYTHON= GPU=1 BENCH=bench]
+	@$(RAR) -m tools.bench $(foreach p,$(PRESETS),--preset $(p)) $(if $(filter 1,$(GPU)),--gpu) --out "$(BENCH)"
 
 test: caffe ## the tests
 	@$(RAR) -m pytest tests

@@ -107,20 +107,32 @@ class FaceSpace:
 
     def _filter_outliers(self, target: ComplexArray) -> tuple[int, np.ndarray]:
         """RANSAC over landmark subsets and single basis shapes: the best basis shape, and who agrees with it."""
-        centre = target.mean()
-        places = (target - centre).astype(np.complex64)
+        places = (target - target.mean()).astype(np.complex64)
         sampled = places[self.subsets]
         sampled_mean = sampled.mean(-1)
         a = np.einsum("ksm,sm->ks", self.sample_inverse, sampled - sampled_mean[:, None])
-        b = sampled_mean - a * self.sample_mean
-        residual = a[..., None] * self.coarse[:, None] + (b[..., None] - places)  # (K, samples, L)
-        squared = residual.real**2 + residual.imag**2
-        limit = (self.settings.pose_threshold * np.maximum(np.abs(a), 1e-6)) ** 2
-        relative = np.minimum(squared / limit[..., None], 1)
+        a = np.where(np.abs(a) > 1e-6, a, 1e-6)
+        relative = self._squared_residuals(1 / a, sampled_mean / a - self.sample_mean, places)
+        relative /= self.settings.pose_threshold**2
+        np.clip(relative, 0, 1, out=relative)
         # The l0 count decides; the truncated mean, below 1, only breaks ties.
-        score = (relative >= 1).sum(-1) + relative.mean(-1)
+        score = np.count_nonzero(relative >= 1, axis=-1) + relative.mean(-1)
         nearest, subset = np.unravel_index(score.argmin(), score.shape)
         return int(nearest), relative[nearest, subset] < 1
+
+    def _squared_residuals(self, v: ComplexArray, u: ComplexArray, places: ComplexArray) -> FloatArray:
+        """|S + u - v p|^2 of every basis shape S, pose (v, u) and landmark: (K, samples, L).
+
+        v, u: (K, samples), the inverse of a pose, so that residuals are in the basis shapes' unit; places p: (L,).
+        Multiplied out it is, for each basis shape, one product of two small matrices.
+        """
+        cross, w = self.coarse * places.conj(), u * v.conj()
+        ones = np.ones(self.coarse.shape, np.float32)
+        by_landmark = [np.abs(self.coarse) ** 2, self.coarse.real, self.coarse.imag, cross.real, cross.imag]
+        by_landmark += [part * ones for part in (np.abs(places) ** 2, places.real, places.imag, 1)]
+        by_pose = [np.ones_like(u.real), 2 * u.real, 2 * u.imag, -2 * v.real, -2 * v.imag]
+        by_pose += [np.abs(v) ** 2, -2 * w.real, -2 * w.imag, np.abs(u) ** 2]
+        return np.asarray(np.stack(by_pose, -1) @ np.stack(by_landmark, 1))
 
     def _combine(self, target: ComplexArray, nearest: int, inliers: np.ndarray, support: int) -> Fit:
         """Eq. (10) on the inliers: coefficients of the `support` nearest basis shapes and the pose, in turns."""

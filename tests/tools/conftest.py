@@ -62,13 +62,14 @@ Run = subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="session")
 def run_there(prepared: Path) -> Callable[..., Run]:
-    """run_there(folder, "caffe", "train", ..., NAME="value"): a program run in `folder`, one BLAS thread, $DATA set.
+    """run_there(folder, "caffe", "train", ..., NAME="value"): a program run in `folder`, one thread, $DATA set.
 
     One thread, because the order of a parallel sum would make the last digits a matter of luck. NAME="" unsets.
     """
 
     def run(folder: Path, *command: str, **variables: str) -> Run:
-        ours = {"OPENBLAS_NUM_THREADS": "1", "GLOG_minloglevel": "0", "DATA": str(prepared), "TEST_SET": "helen"}
+        threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        ours = {**threads, "GLOG_minloglevel": "0", "DATA": str(prepared), "TEST_SET": "helen"}
         wanted = {**os.environ, **caffe_environment(), **ours, **variables}
         env = {name: value for name, value in wanted.items() if value}
         return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)

@@ -1,0 +1,97 @@
+"""Processes that run a task on request, and rounds in which they take turns."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from layers.common.errors import RarError
+
+HERE = Path(__file__).resolve().parent
+
+
+class Contestant:
+    """One worker process. `ask` sends it a request and returns its answer; RarError when it has died."""
+
+    def __init__(self, name: str, command: list[str], wanted: dict[str, Any], env: Mapping[str, str]) -> None:
+        self.name = name
+        self.process = subprocess.Popen(
+            [*command, json.dumps(wanted)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **env},
+        )
+        self._read()
+
+    def ask(self, do: str, **details: Any) -> Any:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps({"do": do, **details}) + "\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> Any:
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            raise RarError(
+                f"the benchmark's process for {self.name} ended with status {self.process.wait()}, see above"
+            )
+        return json.loads(line)
+
+    def __enter__(self) -> Contestant:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
+
+
+def caffe_task(
+    name: str,
+    task: str,
+    preset: str,
+    data: Path,
+    *,
+    batch: int = 1,
+    gpu: bool = False,
+    stock: bool = False,
+    **changes: Any,
+) -> Contestant:
+    """A task in Caffe; `stock`: without oneDNN. `changes` to the preset, such as steps=5."""
+    wanted = {"task": task, "preset": preset, "batch": batch, "data": str(data), "gpu": gpu, "changes": changes}
+    command = [sys.executable, "-m", "tools.bench.worker"]
+    return Contestant(name, command, wanted, {"CAFFE_DNNL": "0"} if stock else {})
+
+
+def torch_task(
+    name: str, python: str, arrays: Path, layout: str, *, training: bool, batch: int, gpu: bool
+) -> Contestant:
+    """The CNN's twin in the PyTorch of another Python."""
+    wanted = {"arrays": str(arrays), "layout": layout, "training": training, "batch": batch, "gpu": gpu}
+    # PyTorch brings its own BLAS; ours must not come in its way.
+    env = {"LD_LIBRARY_PATH": "", "PYTHONPATH": "", "PYTHONNOUSERSITE": ""}
+    return Contestant(name, [python, str(HERE / "torch_worker.py")], wanted, env)
+
+
+def rounds(contestants: Iterable[Contestant], repeats: int) -> dict[str, list[float]]:
+    """Times in ms by name: every contestant once a round, so that a busy moment of the machine meets all alike."""
+    times: dict[str, list[float]] = {one.name: [] for one in contestants}
+    for _ in range(repeats):
+        for one in contestants:
+            times[one.name].append(one.ask("run"))
+    return times
+
+
+def medians(times: dict[str, list[float]]) -> dict[str, float]:
+    """The median of every contestant."""
+    return {name: statistics.median(values) for name, values in times.items()}

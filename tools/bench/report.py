@@ -1,0 +1,115 @@
+"""The results of a benchmark as a table for people and a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tools.draw.style import INK, LINES, chart, figure, save
+
+TASKS = {
+    "cnn_forward": "CNN forward, 1 face",
+    "detector": "whole detector, 1 face",
+    "cnn_training": "CNN forward + backward, 2 faces",
+    "training": "training iteration, 2 faces",
+}
+WHO = {"ours": "this Caffe", "stock": "stock Caffe", "torch": "PyTorch"}
+
+
+def best_torch(medians: dict[str, float], task: str) -> float | None:
+    """PyTorch's time with the better of its memory layouts; None when it was not measured."""
+    found = [value for name, value in medians.items() if name.startswith(f"{task} torch")]
+    return min(found, default=None)
+
+
+def rows(speed: dict[str, Any]) -> list[tuple[str, dict[str, float | None]]]:
+    """Per task, the medians by contestant, ms."""
+    medians = speed["medians_ms"]
+    return [
+        (
+            task,
+            {
+                "ours": medians[f"{task} ours"],
+                "stock": medians.get(f"{task} stock"),
+                "torch": best_torch(medians, task),
+            },
+        )
+        for task in TASKS
+    ]
+
+
+def recurrence_share(speed: dict[str, Any]) -> tuple[float, float]:
+    """What all that is not conv1 ... conv8 adds to it, in percent: forward, and forward + backward."""
+    medians = speed["medians_ms"]
+    forward = medians["detector ours"] / medians["cnn_forward ours"] - 1
+    training = medians["training ours"] / medians["cnn_training ours"] - 1
+    return 100 * forward, 100 * training
+
+
+def shown(value: float | None, unit: str = "") -> str:
+    return "-" if value is None else f"{value:,.0f}{unit}" if value >= 100 else f"{value:.1f}{unit}"
+
+
+def ratio(ours: float | None, other: float | None) -> str:
+    return "-" if ours is None or other is None else f"{ours / other:.2f}"
+
+
+def table(results: dict[str, Any]) -> str:
+    """All of it as Markdown."""
+    machine = results["machine"]
+    lines = [
+        f"{machine['cpu']}, {machine['cores']} cores{', ' + machine['gpu'] if machine['gpu'] else ''}; "
+        f"medians of {results['repeats']} rounds, ms; commit {results['commit']}",
+        "",
+        "| preset | task | this Caffe | stock Caffe | PyTorch | ours / stock | ours / PyTorch | peak MiB |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for preset, speed in results["speed"].items():
+        for task, found in rows(speed):
+            ours, stock, torch = found["ours"], found["stock"], found["torch"]
+            peak = speed["peak_mib"][f"{task} ours"]
+            lines.append(
+                f"| {preset} | {TASKS[task]} | {shown(ours)} | {shown(stock)} | {shown(torch)} | "
+                f"{ratio(ours, stock)} | {ratio(ours, torch)} | {peak:,.0f} |"
+            )
+    lines.append("")
+    for preset, speed in results["speed"].items():
+        forward, training = recurrence_share(speed)
+        lines.append(
+            f"{preset}: all that is not conv1-conv8 adds {forward:.1f} % forward, {training:.1f} % in training."
+        )
+        if speed["torch_difference"] is not None:
+            lines.append(f"{preset}: PyTorch's conv8 differs by {speed['torch_difference']:.1e} of its largest value.")
+    for axis, points in results.get("growth", {}).items():
+        line = ", ".join(f"{n}: {found['ms']:.0f} ms {found['mib']:,.0f} MiB" for n, found in points.items())
+        lines.append(f"{results['growth_preset']} detector over {axis}: {line}.")
+    if "memory_over_images" in results:
+        line = ", ".join(f"{count} images: {held:,.0f} MiB" for count, held in results["memory_over_images"].items())
+        lines.append(f"Memory held after {line}.")
+    if "data_preparation" in results:
+        lines.append(
+            "Data preparation: {crops_per_second:.0f} crops of 256 px a second.".format(**results["data_preparation"])
+        )
+    return "\n".join(lines) + "\n"
+
+
+def plot(results: dict[str, Any], path: Path) -> Path:
+    """Bars: every task of every preset, by contestant, as a multiple of our time."""
+    made = figure(1000, 120 + 250 * len(results["speed"]))
+    panels = made.subplots(len(results["speed"]), 1, squeeze=False)[:, 0]
+    for axes, (preset, speed) in zip(panels, results["speed"].items(), strict=True):
+        height = 0.26
+        for i, (_, found) in enumerate(rows(speed)):
+            for j, (who, value) in enumerate(found.items()):
+                if value is None:
+                    continue
+                y = i + (j - 1) * height
+                axes.barh(y, value, height * 0.9, color=LINES[j], label=WHO[who] if i == 0 else None)
+                axes.text(value, y, f" {shown(value)}", va="center", fontsize=8.5, color=INK)
+        chart(axes, f"{preset}: medians of {results['repeats']} rounds", "ms", "")
+        axes.set_yticks(range(len(TASKS)), list(TASKS.values()))
+        axes.invert_yaxis()
+        axes.set_xlim(0, axes.get_xlim()[1] * 1.06)
+        axes.legend(frameon=False, fontsize=9, loc="best")
+    made.tight_layout()
+    return save(made, path)
