@@ -2,7 +2,8 @@
 
 PYTHON   := /usr/bin/python3
 PRESET   ?= vgg19
-SIZE     := $(if $(filter vgg19,$(PRESET)),256,$(if $(filter tiny,$(PRESET)),64,128))
+BASE     := $(firstword $(subst +, ,$(PRESET)))
+SIZE     := $(if $(filter vgg19,$(BASE)),256,$(if $(filter tiny,$(BASE)),64,128))
 W300     ?=
 DATA     ?= data/300w_$(SIZE)
 BOXES    ?= detector
@@ -52,10 +53,10 @@ check-data: ## verify prepared data: DATA=
 vgg19: caffe ## initial weights of conv1-conv5 into the cache (VGG19=: your VGG_ILSVRC_19_layers.caffemodel)
 	@$(RAR) -m tools.vgg19 --out "$(VGG)" $(if $(VGG19),--caffemodel "$(VGG19)")
 
-train-300w: caffe $(if $(filter vgg19%,$(PRESET)),vgg19) ## train: PRESET=vgg19|vgg19_128|tiny [DATA= OUT= SEED=]; again: goes on
+train-300w: caffe $(if $(filter vgg19%,$(PRESET)),vgg19) ## train: PRESET=vgg19|vgg19_128|tiny [DATA= OUT= SEED= WARM_UP=]; again: goes on
 	@$(RAR) -m tools.train --preset $(PRESET) --data "$(DATA)" --out "$(OUT)" --seed $(SEED) \
 	  $(if $(filter vgg19%,$(PRESET)),--vgg19 "$(VGG)") \
-	  $(if $(WARM_UP_ITERATIONS),--warm-up-iterations $(WARM_UP_ITERATIONS)) $(if $(ITERATIONS),--iterations $(ITERATIONS))
+	  $(if $(WARM_UP),--warm-up "$(WARM_UP)") $(if $(WARM_UP_ITERATIONS),--warm-up-iterations $(WARM_UP_ITERATIONS)) $(if $(ITERATIONS),--iterations $(ITERATIONS))
 
 test-300w: caffe ## test on every subset there is: PRESET= [DATA= WEIGHTS= OUT=]; Table 1, pictures, a line a subset
 	@$(RAR) -m tools.test_faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(DATA)" --out "$(OUT)/results.json" --batch $(BATCH)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
 from layers.samples import VGG_MEAN
-from tools.presets import Preset
+from tools import network
+from tools.nets import net_from
+from tools.presets import PRESETS, Preset
 from tools.weights import load_weights
 
 PROTOTXT = Path(__file__).resolve().parent.parent / "prototxt"
@@ -38,7 +40,9 @@ class CropDetector:
     def __init__(self, preset: Preset, weights: Path, deploy: Path | None = None) -> None:
         """RarError when the weights are not those of this preset."""
         self.preset = preset
-        self.net = caffe.Net(str(deploy or PROTOTXT / preset.name / "deploy.prototxt"), caffe.TEST)
+        file = deploy or PROTOTXT / preset.name / "deploy.prototxt"
+        variant = preset.name not in PRESETS and not deploy
+        self.net = net_from(network.deploy(preset), caffe.TEST) if variant else caffe.Net(str(file), caffe.TEST)
         load_weights(self.net, weights)
 
     def detect(self, crops: NDArray[np.uint8]) -> Detections:

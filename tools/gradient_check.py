@@ -5,7 +5,6 @@ The scalar that is differentiated is sum_k <w_k, top_k> with random w, so that e
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layers.common.shapes import FloatArray
+from tools.nets import net_from
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,6 @@ class GradientChecker:
             assert abs(analytic[index] - numeric) <= self.threshold * scale, (
                 f"{name}{list(index)}: backward says {analytic[index]:.6g}, differences {numeric:.6g}"
             )
-
-
-def net_from(proto: Any, phase: int = caffe.TRAIN) -> Any:
-    """A Caffe net from a NetParameter."""
-    with tempfile.NamedTemporaryFile("w", suffix=".prototxt") as file:
-        file.write(str(proto))
-        file.flush()
-        return caffe.Net(file.name, phase)
 
 
 def layer_net(layer: Any, inputs: dict[str, FloatArray], phase: int = caffe.TRAIN) -> Any:

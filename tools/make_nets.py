@@ -52,7 +52,7 @@ TEST_ITERATIONS = 100
 def solver(preset: Preset, phase: Phase, net: str, prefix: str) -> str:
     """The text of a solver file; paths are relative to the project root, where `caffe train` is run."""
     return SOLVER.format(
-        net=f"prototxt/{preset.name}/{net}",
+        net=net,
         batch=paper.BATCH_SIZE,
         momentum=paper.MOMENTUM,
         decay=paper.WEIGHT_DECAY,
@@ -68,15 +68,26 @@ def text(proto: Any) -> str:
     return HEADER + plain
 
 
-def files(preset: Preset) -> Iterator[tuple[Path, str]]:
-    """Every file of a preset and its text."""
-    folder = PROTOTXT / preset.name
-    warm_up = solver(preset, preset.warm_up, "train_val_warm_up.prototxt", "warm_up")
+def files(preset: Preset, folder: Path) -> Iterator[tuple[Path, str]]:
+    """Every file of a preset and its text. folder: where the solvers are to look for the nets."""
+    warm_up = solver(preset, preset.warm_up, f"{folder}/train_val_warm_up.prototxt", "warm_up")
+    end_to_end = solver(preset, preset.end_to_end, f"{folder}/train_val.prototxt", "rar")
     yield folder / "train_val.prototxt", text(network.train_val(preset, warm_up=False))
     yield folder / "train_val_warm_up.prototxt", text(network.train_val(preset, warm_up=True))
     yield folder / "deploy.prototxt", text(network.deploy(preset))
-    yield folder / "solver.prototxt", HEADER + solver(preset, preset.end_to_end, "train_val.prototxt", "rar")
+    yield folder / "solver.prototxt", HEADER + end_to_end
     yield folder / "solver_warm_up.prototxt", HEADER + warm_up
+
+
+def folder_of(preset: Preset, run: Path) -> Path:
+    """Where the files of a preset are: its committed folder; for a variant prototxt/ in `run`, written now."""
+    if preset.name in PRESETS:
+        return Path("prototxt", preset.name)
+    folder = run / "prototxt"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, text in files(preset, folder):
+        path.write_text(text)
+    return folder
 
 
 @click.command(help=__doc__)
@@ -84,10 +95,11 @@ def files(preset: Preset) -> Iterator[tuple[Path, str]]:
 def main(check: bool) -> None:
     stale = []
     for preset in PRESETS.values():
-        for path, text in files(preset):
+        for name, text in files(preset, Path("prototxt", preset.name)):
+            path = PROTOTXT.parent / name
             if path.is_file() and path.read_text() == text:
                 continue
-            stale.append(str(path.relative_to(PROTOTXT.parent)))
+            stale.append(str(name))
             if not check:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)

@@ -1,11 +1,13 @@
 """The presets: every size and setting of a network that the paper leaves open; the paper's own: layers.common.paper.
 
-A preset is one folder under prototxt/. `vgg19` is the paper's network; the others are it at other sizes.
+A preset is one folder under prototxt/. `vgg19` is the paper's network; the others are it at other sizes. A variant,
+such as "vgg19_128+weighting=uniform" for an ablation, has no folder: its files are made where it is trained.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from layers.common import paper
 from layers.common.errors import RarError
@@ -139,8 +141,24 @@ PRESETS = {preset.name: preset for preset in (VGG19, VGG19_128, TINY)}
 
 
 def preset(name: str) -> Preset:
-    """The preset called `name`; RarError when there is none."""
+    """The preset called `name`, or a variant of one: "vgg19_128+weighting=uniform+steps=20".
+
+    A variant is a preset with other settings, any field of Preset that is a number or a word. RarError for an unknown
+    preset or setting.
+    """
+    base, *changes = name.split("+")
+    if base not in PRESETS:
+        raise RarError(f"no preset {base!r}: choose one of {', '.join(PRESETS)}")
+    return replace(PRESETS[base], name=name, **dict(_change(change) for change in changes))
+
+
+def _change(text: str) -> tuple[str, Any]:
+    """A setting of a variant: its field and its value, of the field's own type."""
+    field, _, value = text.partition("=")
+    kinds = {name: type(value) for name, value in vars(VGG19).items() if type(value) in (str, int, float)}
+    if field not in kinds or field == "name":
+        raise RarError(f"a preset has no setting {field!r}: see tools/presets.py")
     try:
-        return PRESETS[name]
-    except KeyError:
-        raise RarError(f"no preset {name!r}: choose one of {', '.join(PRESETS)}") from None
+        return field, kinds[field](value)
+    except ValueError:
+        raise RarError(f"{field} of a preset is no {kinds[field].__name__}: {value!r}") from None

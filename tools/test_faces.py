@@ -19,7 +19,7 @@ from layers.common.errors import RarError, run_command
 from layers.common.prepared import PreparedSet
 from layers.common.shapes import affine_apply
 from tools.detector import CropDetector
-from tools.presets import PRESETS, preset
+from tools.presets import preset
 from tools.results import Data, FaceResult, Model, Results, write_results
 from tools.weights import sha256
 
@@ -57,7 +57,7 @@ def test_set(detector: CropDetector, faces: PreparedSet, subset: str, batch: int
 
 
 @click.command(help=__doc__)
-@click.option("--preset", "name", type=click.Choice(list(PRESETS)), default="vgg19", show_default=True)
+@click.option("--preset", "name", default="vgg19", show_default=True, help="or a variant, as vgg19+weighting=ones")
 @click.option("--weights", type=click.Path(path_type=Path), required=True, help="caffemodel of that preset")
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="prepared data, with helen/, lfpw/, ibug/")
 @click.option("--sets", default=",".join(SETS), show_default=True, help="those that exist are tested")

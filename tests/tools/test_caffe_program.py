@@ -22,7 +22,7 @@ from layers.common.schemes import SCHEME_68
 from tests.tools.small import SMALL
 from tools import network
 from tools.detector import CropDetector
-from tools.gradient_check import net_from
+from tools.nets import net_from
 
 Run = CompletedProcess[str]
 RunThere = Callable[..., Run]
@@ -46,9 +46,7 @@ def test_killed_and_resumed_training_ends_as_an_uninterrupted_one(
     snapshots = project / "runs" / "tiny"
     assert killed.returncode == -9
     assert sorted(path.name for path in snapshots.iterdir()) == ["rar_iter_4.caffemodel", "rar_iter_4.solverstate"]
-    resumed = run_there(
-        project, "caffe", "train", "-solver", SOLVER, "-snapshot", "runs/tiny/rar_iter_4.solverstate"
-    )
+    resumed = run_there(project, "caffe", "train", "-solver", SOLVER, "-snapshot", "runs/tiny/rar_iter_4.solverstate")
     assert resumed.returncode == 0, resumed.stderr[-2000:]
 
     expected, found = (read_weights(folder / "rar_iter_12.caffemodel") for folder in (trained, snapshots))

@@ -18,6 +18,7 @@ from tests.conftest import PROJECT
 from tools import make_nets
 from tools.make_nets import PROTOTXT
 from tools.presets import PRESETS
+from tools.presets import preset as make_preset
 
 NAMES = ("deploy", "solver", "solver_warm_up", "train_val", "train_val_warm_up")
 ALL = pytest.mark.parametrize("preset", list(PRESETS))
@@ -35,6 +36,15 @@ def test_committed_files_are_as_the_code_makes_them() -> None:
     command = [sys.executable, "-m", "tools.make_nets", "--check"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[-1:]) == (0, ["all files up to date"])
+
+
+def test_a_variants_files_are_made_in_its_run(tmp_path: Path) -> None:
+    folder = make_nets.folder_of(make_preset("tiny+weighting=uniform"), tmp_path)
+    assert {path.name for path in folder.iterdir()} == {f"{name}.prototxt" for name in NAMES}
+    solver = text_format.Parse((folder / "solver.prototxt").read_text(), caffe_pb2.SolverParameter())
+    assert solver.net == str(folder / "train_val.prototxt")
+    assert '"weighting": "uniform"' in (folder / "deploy.prototxt").read_text()
+    assert make_nets.folder_of(make_preset("tiny"), tmp_path) == Path("prototxt/tiny")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from layers.common.schemes import SCHEME_68
 from layers.common.shapes import pupil_distance
 from tests.tools import reference
 from tools import network
-from tools.gradient_check import net_from
+from tools.nets import net_from
 from tools.presets import TINY, Preset
 
 Array = np.ndarray

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from layers.common import paper
@@ -31,6 +34,28 @@ def test_vgg19_128_differs_in_what_is_measured_in_pixels_alone() -> None:
     assert all(getattr(VGG19, field) == getattr(VGG19_128, field) for field in same)
 
 
+def test_a_variant_is_a_preset_with_other_settings() -> None:
+    variant = preset("vgg19_128+weighting=ones+steps=5+eta=0.5")
+    assert (variant.weighting, variant.steps, variant.eta) == ("ones", 5, 0.5)
+    assert replace(variant, name="vgg19_128", weighting="gaussian", steps=15, eta=0.9) == VGG19_128
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("vgg16", "no preset 'vgg16': choose one of vgg19, vgg19_128, tiny"),
+        ("tiny+stepz=5", "a preset has no setting 'stepz': see tools/presets.py"),
+        ("tiny+stages=5", "a preset has no setting 'stages'"),
+        ("tiny+name=x", "a preset has no setting 'name'"),
+        ("tiny+steps=many", "steps of a preset is no int: 'many'"),
+        ("tiny+steps", "steps of a preset is no int: ''"),
+    ],
+)
+def test_an_unknown_preset_or_setting_is_named(name: str, message: str) -> None:
+    with pytest.raises(RarError, match=re.escape(message)):
+        preset(name)
+
+
 @ALL
 def test_sizes_fit_together(name: str) -> None:
     chosen = PRESETS[name]
@@ -58,7 +83,5 @@ def test_weights_are_kept_often_enough(name: str) -> None:
         assert phase.base_lr > 0
 
 
-def test_an_unknown_preset_is_refused_with_the_choice() -> None:
-    assert preset("tiny") is PRESETS["tiny"]
-    with pytest.raises(RarError, match="no preset 'vgg16': choose one of vgg19, vgg19_128, tiny"):
-        preset("vgg16")
+def test_a_plain_name_is_the_preset_itself() -> None:
+    assert preset("tiny") == PRESETS["tiny"]

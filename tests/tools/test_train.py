@@ -21,7 +21,7 @@ from layers import refinement
 from layers.common.errors import RarError
 from tests.tools.small import LOG_EVERY, SMALL, write_project
 from tools import network, presets
-from tools.gradient_check import net_from
+from tools.nets import net_from
 from tools.presets import Preset
 from tools.train import phase
 from tools.train.__main__ import main
@@ -106,6 +106,7 @@ def test_the_features_are_standardised_once_before_the_second_phase(finished: Pa
 
 def test_the_end_to_end_phase_starts_from_the_warm_up(finished: Path) -> None:
     """From its weights, but from the first row of the data."""
+
     def layers(name: str) -> dict[str, list[float]]:
         net = caffe_pb2.NetParameter.FromString((finished / name).read_bytes())
         return {layer.name: list(layer.blobs[0].data) for layer in net.layer if layer.blobs}
@@ -115,6 +116,18 @@ def test_the_end_to_end_phase_starts_from_the_warm_up(finished: Path) -> None:
     assert final["train_samples"] == [2 * SMALL.end_to_end.iterations]
     change = sum(abs(a - b) for a, b in zip(warm["conv1_1"], final["conv1_1"], strict=True))
     assert 0 < change < 0.2 * sum(map(abs, warm["conv1_1"]))
+
+
+def test_a_variant_starts_from_a_warm_up_that_is_there(project: Path, finished: Path, run_there: RunThere) -> None:
+    """An ablation: another weighting, the same CNN to start from."""
+    shutil.copy(finished / "warm_up.caffemodel", project)
+    options = "--preset tiny+weighting=uniform+steps=2 --warm-up warm_up.caffemodel"
+    command = f"exec /usr/bin/python3 -m tests.tools.small {options} --out variant --data $DATA"
+    done = run_there(project, "sh", "-c", command, GLOG_minloglevel="2")
+    assert (done.returncode, done.stdout) == (0, "variant/rar.caffemodel\n"), done.stderr[-2000:]
+    rows = read_log(project / "variant")
+    assert {row["phase"] for row in rows} == {"rar"}
+    assert all(float(row["nme_pupil_s_hat_2"]) > 0 for row in rows)
 
 
 def test_stopped_by_ctrl_c_and_run_again(project: Path, finished: Path, run_there: RunThere) -> None:
@@ -164,7 +177,7 @@ def test_killed_in_a_snapshot_and_run_again(project: Path, finished: Path, run_t
     after = read_log(out)
     assert after[:4] == before[:4]
     seconds = [float(row["seconds"]) for row in after[2:]]
-    assert seconds == sorted(seconds) and seconds[0] > 0
+    assert seconds == sorted(seconds) and seconds[-1] > 0
 
 
 def test_stopped_by_a_kill_of_the_ordinary_kind(project: Path, run_there: RunThere) -> None:

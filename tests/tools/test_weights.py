@@ -15,7 +15,7 @@ from caffe.proto import caffe_pb2
 from layers.common.errors import RarError
 from tests.tools.small import SMALL
 from tools import network, weights
-from tools.gradient_check import net_from
+from tools.nets import net_from
 
 PARTS = ("input", "forget", "output", "candidate")
 LSTM_PARTS = [f"{lstm}_{part}_0" for lstm in ("a_lstm", "r_lstm") for part in PARTS]

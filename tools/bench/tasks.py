@@ -15,7 +15,7 @@ from layers.common import paper
 from layers.common.shape_pool import read_shape_pool
 from layers.common.shapes import FloatArray
 from tools import network
-from tools.gradient_check import net_from
+from tools.nets import net_from
 from tools.presets import Preset
 
 SEED = 0

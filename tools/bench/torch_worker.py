@@ -1,6 +1,7 @@
 """The CNN's twin in PyTorch, with Caffe's weights: the same requests as tools/bench/worker.py. Imports only PyTorch.
 
-argv: JSON with arrays (file of tools.bench.tasks.export), layout (contiguous_format or channels_last), training, batch, gpu.
+argv: JSON with arrays (file of tools.bench.tasks.export), layout (contiguous_format or channels_last), training,
+batch, gpu.
 """
 
 from __future__ import annotations
