@@ -25,7 +25,7 @@ LINT     := $(CACHE)/lint
 # Python with Caffe and the right BLAS kernels; fails with one line when Caffe is not built.
 RAR := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings"; $(PYTHON)
 
-.PHONY: help caffe env prototxt data-300w check-data train-300w test-300w vgg19 demo bench test lint clean
+.PHONY: help caffe env prototxt data-300w check-data train-300w test-300w test-occlusion vgg19 demo bench test lint clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -63,6 +63,9 @@ test-300w: caffe ## test on every subset there is: PRESET= [DATA= WEIGHTS= OUT=]
 	@$(PYTHON) -m tools.draw --results "$(OUT)/results.json" --data "$(DATA)" --out "$(OUT)/pictures" \
 	  $(if $(wildcard $(OUT)/log.csv),--log "$(OUT)/log.csv")
 	@$(PYTHON) -m tools.evaluate 300w --results "$(OUT)/results.json"
+
+test-occlusion: caffe ## NME under a disc of growing size, on TEST_SET: PRESET= [DATA= WEIGHTS= OUT= TEST_SET=helen]
+	@$(RAR) -m tools.test_occlusion --model $(PRESET) "$(WEIGHTS)" --data "$(DATA)/$(TEST_SET)" --out "$(OUT)" --seed $(SEED)
 
 demo: caffe ## all of it on embedded synthetic faces, no download: data, training of `tiny`, test, table, pictures
 	@$(PYTHON) -m data_prep.synthetic_faces --out "$(DEMO)/faces" --seed $(SEED)

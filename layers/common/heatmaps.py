@@ -12,12 +12,12 @@ from layers.common.shapes import FloatArray
 def log_partition(scores: FloatArray) -> FloatArray:
     """log sum exp over the H W places of each map: (N, L)."""
     rows = scores.reshape(-1, scores.shape[2] * scores.shape[3])
-    peaks = rows.max(axis=1)
-    sums, buffer = np.empty_like(peaks), np.empty_like(rows[0])
+    found, buffer = np.empty(len(rows), rows.dtype), np.empty_like(rows[0])
     for i, row in enumerate(rows):  # a row at a time stays in the cache; the whole stack would not
-        np.subtract(row, peaks[i], out=buffer)
-        sums[i] = np.exp(buffer, out=buffer).sum()
-    return np.asarray(peaks + np.log(sums)).reshape(scores.shape[:2])
+        peak = row.max()
+        np.subtract(row, peak, out=buffer)
+        found[i] = peak + np.log(np.exp(buffer, out=buffer).sum())
+    return found.reshape(scores.shape[:2])
 
 
 def softmax_over_places(scores: FloatArray, partition: FloatArray, out: FloatArray) -> None:

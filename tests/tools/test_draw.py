@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet, row_key
 from layers.common.schemes import SCHEME_68 as SCHEME
 from layers.common.shapes import affine_apply, affine_invert, corner_distance, pupil_distance
-from tools.draw import attention, choose, curves, overlay, style
+from tools.draw import attention, centres, choose, curves, overlay, style
 from tools.draw.__main__ import main
 from tools.draw.images import FacePicture, PreparedPictures
 from tools.results import Data, FaceResult, Model, Results, write_results
@@ -165,6 +166,22 @@ def test_attention_marks_every_centre_with_its_steps(made: tuple[list[np.ndarray
     assert len(paths.collections[0].get_segments()) == 68 * STEPS
 
 
+def test_regions_count_centres_and_weigh_errors_by_gamma() -> None:
+    """Every landmark 2 % off: so is every region, whatever the weights; the shares of a third of the steps sum to 1."""
+    _, results = faces()
+    moved = []
+    for face in results.faces:
+        shape = face.ground_truth + (0.02 * pupil_distance(face.ground_truth, SCHEME), 0)
+        moved.append(
+            dataclasses.replace(face, stages=np.stack([shape] * (STEPS + 1)), centres=np.array([30, 30, 8, 51]))
+        )
+    found = centres.regions(dataclasses.replace(results, faces=tuple(moved)))
+    assert [(region.first, region.last) for region in found] == [(1, 2), (3, 3), (4, 4)]
+    assert [int(region.frequency.argmax()) for region in found] == [30, 8, 51]
+    assert all(region.frequency.sum() == 1 for region in found)
+    np.testing.assert_allclose([region.error for region in found], 0.02)
+
+
 def test_steps_are_written_as_ranges() -> None:
     assert attention._ranges([1, 2, 3, 7, 9, 10]) == "1–3, 7, 9–10"
     assert attention._spots([5, 5, 8, 5]) == {5: [1, 2, 4], 8: [3]}
@@ -225,7 +242,7 @@ def test_command_writes_every_picture_and_prints_its_path(
     arguments = ["--results", tmp_path / "r.json", "--data", prepared, "--log", tmp_path / "log.csv"]
     out = tmp_path / "pictures"
     done = CliRunner().invoke(main, [str(a) for a in (*arguments, "--out", out, "--faces", 2)], catch_exceptions=False)
-    names = ["overlays", "attention", "stages", "ced", "loss"]
+    names = ["overlays", "attention", "centres", "stages", "ced", "loss"]
     assert done.output.split() == [str(out / f"{name}.png") for name in names]
     assert sorted(path.name for path in out.iterdir()) == sorted(f"{name}.png" for name in names)
     assert all(cv2.imread(str(out / f"{name}.png")).std() > 5 for name in names)
