@@ -5,9 +5,14 @@ PRESET   ?= vgg19
 BASE     := $(firstword $(subst +, ,$(PRESET)))
 SIZE     := $(if $(filter vgg19,$(BASE)),256,$(if $(filter tiny,$(BASE)),64,128))
 W300     ?=
+COFW     ?=
+MTFL     ?=
 DATA     ?= data/300w_$(SIZE)
+COFW_DATA ?= data/cofw_$(SIZE)
+AFLW_DATA ?= data/mtfl_$(SIZE)
 BOXES    ?= detector
 MARGIN   ?= 1.4
+COFW_MARGIN ?= 1.45
 COPIES   ?= 10
 OCCLUDED ?= 0.4
 VALIDATION ?= 0
@@ -25,7 +30,8 @@ LINT     := $(CACHE)/lint
 # Python with Caffe and the right BLAS kernels; fails with one line when Caffe is not built.
 RAR := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings"; $(PYTHON)
 
-.PHONY: help caffe env prototxt data-300w check-data train-300w test-300w test-occlusion vgg19 demo bench test lint clean
+.PHONY: help caffe env prototxt data-300w data-cofw data-aflw check-data \
+  train-300w test-300w test-cofw test-aflw test-occlusion vgg19 demo bench test lint clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -47,15 +53,27 @@ data-300w: caffe ## prepare 300-W: W300=DIR [DATA= BOXES=detector|gt MARGIN= COP
 	  --margin $(MARGIN) --copies $(COPIES) --occluded $(OCCLUDED) --validation $(VALIDATION) --seed $(SEED) \
 	  $(if $(OCCLUDERS),--occluders "$(OCCLUDERS)") $(if $(SKIP_BAD),--skip-bad)
 
+data-cofw: caffe ## prepare COFW: COFW=DIR [COFW_DATA= COFW_MARGIN= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED=]
+	@test -n "$(COFW)" || { echo 'error: give COFW=DIR, the folder of COFW_train_color.mat and COFW_test_color.mat' >&2; exit 1; }
+	@$(RAR) -m data_prep.prepare_cofw --raw "$(COFW)" --out "$(COFW_DATA)" --crop-size $(SIZE) --margin $(COFW_MARGIN) \
+	  --copies $(COPIES) --occluded $(OCCLUDED) --validation $(VALIDATION) --seed $(SEED) \
+	  $(if $(OCCLUDERS),--occluders "$(OCCLUDERS)") $(if $(SKIP_BAD),--skip-bad)
+
+data-aflw: caffe ## prepare MTFL/AFLW, five points: MTFL=DIR [AFLW_DATA= MARGIN= COPIES= OCCLUDED= VALIDATION= SEED=]
+	@test -n "$(MTFL)" || { echo 'error: give MTFL=DIR, the folder with training.txt, testing.txt and the pictures' >&2; exit 1; }
+	@$(RAR) -m data_prep.prepare_mtfl --raw "$(MTFL)" --out "$(AFLW_DATA)" --crop-size $(SIZE) --centres 50 \
+	  --margin $(MARGIN) --copies $(COPIES) --occluded $(OCCLUDED) --validation $(VALIDATION) --seed $(SEED) \
+	  $(if $(OCCLUDERS),--occluders "$(OCCLUDERS)") $(if $(SKIP_BAD),--skip-bad)
+
 check-data: ## verify prepared data: DATA=
 	@$(PYTHON) -m data_prep.check "$(DATA)"
 
 vgg19: caffe ## initial weights of conv1-conv5 into the cache (VGG19=: your VGG_ILSVRC_19_layers.caffemodel)
 	@$(RAR) -m tools.vgg19 --out "$(VGG)" $(if $(VGG19),--caffemodel "$(VGG19)")
 
-train-300w: caffe $(if $(filter vgg19%,$(PRESET)),vgg19) ## train: PRESET=vgg19|vgg19_128|tiny [DATA= OUT= SEED= WARM_UP=]; again: goes on
+train-300w: caffe $(if $(filter-out tiny,$(BASE)),vgg19) ## train: PRESET= [DATA= OUT= SEED= WARM_UP=]; again: goes on
 	@$(RAR) -m tools.train --preset $(PRESET) --data "$(DATA)" --out "$(OUT)" --seed $(SEED) \
-	  $(if $(filter vgg19%,$(PRESET)),--vgg19 "$(VGG)") \
+	  $(if $(filter-out tiny,$(BASE)),--vgg19 "$(VGG)") \
 	  $(if $(WARM_UP),--warm-up "$(WARM_UP)") $(if $(WARM_UP_ITERATIONS),--warm-up-iterations $(WARM_UP_ITERATIONS)) $(if $(ITERATIONS),--iterations $(ITERATIONS))
 
 test-300w: caffe ## test on every subset there is: PRESET= [DATA= WEIGHTS= OUT=]; Table 1, pictures, a line a subset
@@ -63,6 +81,16 @@ test-300w: caffe ## test on every subset there is: PRESET= [DATA= WEIGHTS= OUT=]
 	@$(PYTHON) -m tools.draw --results "$(OUT)/results.json" --data "$(DATA)" --out "$(OUT)/pictures" \
 	  $(if $(wildcard $(OUT)/log.csv),--log "$(OUT)/log.csv")
 	@$(PYTHON) -m tools.evaluate 300w --results "$(OUT)/results.json"
+
+test-cofw: caffe ## test on COFW: PRESET= [COFW_DATA= WEIGHTS= OUT=]; Table 2; 68 points are mapped to 29
+	@$(RAR) -m tools.test_faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(COFW_DATA)" --sets train,cofw \
+	  --out "$(OUT)/results_cofw.json" --batch $(BATCH)
+	@$(PYTHON) -m tools.evaluate cofw --results "$(OUT)/results_cofw.json"
+
+test-aflw: caffe ## test a 5-point or a 68-point model on AFLW: PRESET= [AFLW_DATA= WEIGHTS= OUT=]; Table 3
+	@$(RAR) -m tools.test_faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(AFLW_DATA)" --sets aflw \
+	  --out "$(OUT)/results_aflw.json" --batch $(BATCH)
+	@$(PYTHON) -m tools.evaluate aflw --results "$(OUT)/results_aflw.json"
 
 test-occlusion: caffe ## NME under a disc of growing size, on TEST_SET: PRESET= [DATA= WEIGHTS= OUT= TEST_SET=helen]
 	@$(RAR) -m tools.test_occlusion --model $(PRESET) "$(WEIGHTS)" --data "$(DATA)/$(TEST_SET)" --out "$(OUT)" --seed $(SEED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -17,14 +18,27 @@ _COLOUR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _SMALL = cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION
 
 
-def read_image(path: Path) -> Image:
+class StoredImage(Protocol):
+    """A photograph inside a larger file; str() names the file and the place in it."""
+
+    def read(self) -> Image:
+        """The photograph (H, W, 3) BGR; RarError when it cannot be had."""
+
+
+Source = Path | StoredImage
+
+
+def read_image(source: Source) -> Image:
     """The photograph (H, W, 3) BGR. RarError when it is missing, truncated or no image."""
-    return _decode(path, _COLOUR)
+    return _decode(source, _COLOUR) if isinstance(source, Path) else source.read()
 
 
-def check_image(path: Path) -> tuple[int, int]:
-    """Decode the whole file at an eighth of its size, which is quicker: width and height to within 8 px."""
-    height, width = _decode(path, _SMALL).shape[:2]
+def check_image(source: Source) -> tuple[int, int]:
+    """Read all of it, a file at an eighth of its size, which is quicker: width and height to within 8 px."""
+    if not isinstance(source, Path):
+        height, width = source.read().shape[:2]
+        return width, height
+    height, width = _decode(source, _SMALL).shape[:2]
     return 8 * width, 8 * height
 
 

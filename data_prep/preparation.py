@@ -144,6 +144,7 @@ def _digest(records: list[FaceRecord]) -> str:
     digest = hashlib.sha256()
     for record in records:
         digest.update(record.name.encode() + record.shape.tobytes() + record.box.tobytes())
+        digest.update(b"" if record.occluded is None else record.occluded.tobytes())
     return digest.hexdigest()
 
 

@@ -2,180 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
 
-from data_prep import manifest, w300
-from data_prep.augmentation import PLAIN, Augmentation
-from data_prep.parallel import cores
-from data_prep.preparation import SetPlan, split_by_photograph, usable, write_plan
-from data_prep.records import FaceRecord
-from data_prep.rendering import CropSettings
-from data_prep.shape_pool import CENTRES, write_pool
-from data_prep.w300 import SubsetScan
-from layers.common.errors import RarError, run_command
-from layers.common.paper import IMAGE_SIZE
-
-_DEFAULT = Augmentation()
-
-
-@dataclass(frozen=True)
-class Options:
-    """The command's options."""
-
-    raw: Path
-    out: Path
-    boxes: str
-    crop_size: int
-    margin: float
-    copies: int
-    occluded: float
-    seed: int
-    occluders: Path | None
-    validation: float
-    sets: str
-    centres: int
-    workers: int
-    dataset: str
-    any_count: bool
-    skip_bad: bool
-
-    def crops(self, augmentation: Augmentation) -> CropSettings:
-        return CropSettings(self.crop_size, self.margin, augmentation, self.seed, self.occluders)
+from data_prep import w300
+from data_prep.commands import Options, chosen_sets, preparation_options, prepare
+from layers.common.errors import run_command
 
 
 @click.command()
-@click.option("--raw", required=True, type=click.Path(path_type=Path), help="Root of 300-W in its official layout.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where the prepared data go.")
+@preparation_options("Root of 300-W in its official layout.", margin=1.4, sets=w300.SETS, dataset="300w")
 @click.option("--boxes", default="detector", show_default=True, type=click.Choice(w300.BOX_SOURCES))
-@click.option("--crop-size", default=IMAGE_SIZE, show_default=True, type=click.IntRange(16), help="px.")
-@click.option("--margin", default=1.4, show_default=True, type=click.FloatRange(0.5, 5), help="Crop side / box side.")
-@click.option("--copies", default=_DEFAULT.copies, show_default=True, type=click.IntRange(1, 1000))
-@click.option(
-    "--occluded",
-    default=_DEFAULT.occluded,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Share of the augmented copies with a synthetic occluder.",
-)
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--occluders", type=click.Path(path_type=Path), help="Folder of your own RGBA PNG cut-outs.")
-@click.option(
-    "--validation",
-    default=0.0,
-    show_default=True,
-    type=click.FloatRange(0, 0.9),
-    help="Share of the training faces to split off as `val`, by photograph.",
-)
-@click.option("--sets", default=",".join(w300.SETS), show_default=True)
-@click.option("--centres", default=CENTRES, show_default=True, type=click.IntRange(1), help="K of the shape pool.")
-@click.option("--workers", default=cores(), show_default=True, type=click.IntRange(0), help="Processes.")
-@click.option("--dataset", default="300w", show_default=True, help="Another name for the tables.")
-@click.option("--any-count", is_flag=True, help="Do not expect the official number of faces.")
-@click.option("--skip-bad", is_flag=True, help="End with success although faces were left out.")
 def main(**options: Any) -> None:
     """Cut, augment and occlude the faces; write LMDB, HDF5, shape pool and manifest."""
-    prepare(Options(**options))
-
-
-def prepare(options: Options) -> None:
-    """Do what the command says. RarError at the end when faces had to be left out and `skip_bad` is not set."""
-    scans = w300.scan(options.raw, _chosen(options.sets), options.boxes)
-    for scan in scans:
-        scan.records, problems = usable(scan.records, options.workers)
-        scan.problems += problems
-        for problem in scan.problems:
-            print(f"left out: {problem}", file=sys.stderr)
-    plans = _plans(scans, options)
-    if not plans:
-        raise RarError(f"no usable face under {options.raw}: see the lines above")
-    book = _open_book(options, scans)
-    written = [write_plan(options.out, plan, w300.SCHEME, options.workers, book) for plan in plans]
-    _pool(options, plans, any(written), book)
-    manifest.write_manifest(options.out, book)
-    print(_table(scans, options.any_count))
-    count = len(book["problems"])
-    if count and not options.skip_bad:
-        raise RarError(
-            f"{count} problems, listed above and in {options.out / manifest.FILE}; the rest is prepared: "
-            "mend them and prepare again, or accept with --skip-bad"
-        )
-
-
-def _chosen(sets: str) -> list[str]:
-    chosen = [name.strip() for name in sets.split(",") if name.strip()]
-    for name in chosen:
-        if name not in w300.SETS:
-            raise RarError(f"no set {name!r}: --sets takes {', '.join(w300.SETS)}")
-    return chosen
-
-
-def _plans(scans: list[SubsetScan], options: Options) -> list[SetPlan]:
-    by_set: dict[str, list[FaceRecord]] = {}
-    for scan in scans:
-        by_set.setdefault(scan.subset.set, []).extend(scan.records)
-    plain = options.crops(PLAIN)
-    plans = []
-    for name, unordered in by_set.items():
-        records = sorted(unordered, key=lambda record: record.name)
-        if name == "train":
-            records, validation = split_by_photograph(records, options.validation, options.seed)
-            augmentation = Augmentation(copies=options.copies, occluded=options.occluded)
-            plans.append(SetPlan("train", records, options.crops(augmentation), shuffled=True))
-            plans.append(SetPlan("val", validation, plain, shuffled=False))
-        else:
-            plans.append(SetPlan(name, records, plain, shuffled=False))
-    return [plan for plan in plans if plan.records]
-
-
-def _open_book(options: Options, scans: list[SubsetScan]) -> dict[str, Any]:
-    """The manifest to go on with: what DATA holds already, and this run's parameters and counts."""
-    options.out.mkdir(parents=True, exist_ok=True)
-    old = manifest.read_manifest(options.out) if (options.out / manifest.FILE).exists() else {}
-    return {
-        "format": manifest.FORMAT,
-        "raw": options.dataset,
-        "raw_folder": str(options.raw),
-        "scheme": w300.SCHEME.name,
-        "parameters": {
-            "boxes": options.boxes, "crop_size": options.crop_size, "margin": options.margin, "copies": options.copies,
-            "occluded": options.occluded, "seed": options.seed, "validation": options.validation,
-            "occluders": str(options.occluders) if options.occluders else None, "centres": options.centres,
-        },
-        "counts": {**old.get("counts", {}), **{scan.subset.name: _counts(scan, options.any_count) for scan in scans}},
-        "problems": [problem for scan in scans for problem in scan.problems],
-        "sets": old.get("sets", {}),
-        "files": old.get("files", {}),
-    }  # fmt: skip
-
-
-def _counts(scan: SubsetScan, any_count: bool) -> dict[str, Any]:
-    expected = scan.found if any_count else scan.subset.faces
-    return {"expected": expected, "found": scan.found, "written": len(scan.records)}
-
-
-def _pool(options: Options, plans: list[SetPlan], changed: bool, book: dict[str, Any]) -> None:
-    if plans[0].name != "train" or not (changed or not (options.out / "shape_pool.h5").exists()):
-        return
-    path = write_pool(options.out, options.centres, options.seed)
-    book["files"][path.name] = manifest.file_entry(path)
-    print(f"{path.name}: written")
-
-
-def _table(scans: list[SubsetScan], any_count: bool) -> str:
-    lines = [f"{'subset':<16}{'expected':>9}{'found':>7}{'written':>9}  "]
-    for scan in scans:
-        counts = _counts(scan, any_count)
-        missing = counts["expected"] - counts["written"]
-        note = "" if missing == 0 else f"{missing} missing" if missing > 0 else f"{-missing} more than expected"
-        if not scan.found and missing:
-            note = f"all {missing} missing: no such folder" if scan.folder is None else f"all {missing} missing"
-        lines.append(f"{scan.subset.name:<16}{counts['expected']:>9}{counts['found']:>7}{counts['written']:>9}  {note}")
-    return "\n".join(line.rstrip() for line in lines)
+    chosen = Options(**options)
+    prepare(chosen, w300.scan(chosen.raw, chosen_sets(chosen.sets, w300.SETS), chosen.boxes), w300.SCHEME)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.images import Source
 from layers.common.errors import RarError
 
 
@@ -16,15 +16,18 @@ from layers.common.errors import RarError
 class FaceRecord:
     """One annotated face.
 
-    name: unique, e.g. "helen/testset/123_1". image: its file. subset: the raw folder, e.g. "helen/testset".
+    name: unique, e.g. "helen/testset/123_1". image: its file, or its place in one. subset: the part of the raw data
+    set, e.g. "helen/testset".
     shape: (L, 2) f8 landmarks; box: (4,) f8 face box x0 y0 x1 y1; both in 0-based image px.
+    occluded: (L,) u1, 1 where the annotation calls the landmark hidden; None where it does not tell.
     """
 
     name: str
-    image: Path
+    image: Source
     subset: str
     shape: NDArray[np.float64]
     box: NDArray[np.float64]
+    occluded: NDArray[np.uint8] | None = None
 
     @property
     def photograph(self) -> str:
@@ -44,6 +47,6 @@ def check_face(record: FaceRecord, width: int, height: int) -> None:
         raise RarError(f"{place} is off the image: correct the .mat file or leave the face out")
     low, high = record.shape.min(axis=0), record.shape.max(axis=0)
     if (high - low < 4).any():
-        raise RarError(f"{record.image}: its landmarks lie in a heap: replace its .pts or leave the face out")
+        raise RarError(f"{record.image}: its landmarks lie in a heap: mend its annotation or leave the face out")
     if x1 <= low[0] or y1 <= low[1] or x0 >= high[0] or y0 >= high[1]:
         raise RarError(f"{place} is beside the annotated face: correct the .mat file or leave the face out")

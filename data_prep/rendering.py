@@ -73,10 +73,11 @@ def render_face(record: FaceRecord, rows: NDArray[np.int64], settings: CropSetti
     out = []
     for copy, (row, view, rng) in enumerate(zip(rows, views, rngs, strict=True)):
         crop = warp(small, affine_compose(view.pixels_to_crop, small_to_image), settings.size)
-        occluded = np.zeros(scheme.landmarks, np.uint8)
+        occluded = view.occluded
         if view.pose.occluded:
             library = _library(settings.seed, settings.occluders)
-            crop, occluded = occlude(crop, view.shape, scheme, library, 1 / shrinkage(view.pixels_to_crop), rng)
+            crop, hidden = occlude(crop, view.shape, scheme, library, 1 / shrinkage(view.pixels_to_crop), rng)
+            occluded = occluded | hidden
         out.append(view.row(int(row), copy, crop, occluded))
     return out
 
@@ -87,8 +88,10 @@ class _View:
     def __init__(self, record: FaceRecord, width: int, pose: Pose, settings: CropSettings, scheme: Scheme) -> None:
         self.record, self.pose, self.scheme = record, pose, scheme
         self.image_shape, self.box = record.shape, record.box
+        self.occluded = np.zeros(scheme.landmarks, np.uint8) if record.occluded is None else record.occluded
         if pose.mirrored:
             self.image_shape = np.asarray(mirror_shape(record.shape, scheme, width))
+            self.occluded = self.occluded[list(scheme.mirror)]
             self.box = np.array([width - 1 - record.box[2], record.box[1], width - 1 - record.box[0], record.box[3]])
         image_to_crop = crop_transform(self.box, settings.margin, settings.size, pose.angle, pose.scale, pose.shift)
         self.shape = affine_apply(image_to_crop, self.image_shape).astype(np.float32)

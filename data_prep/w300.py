@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,26 +11,13 @@ import numpy as np
 from data_prep.boxes import FaceBoxes, image_key, read_boxes
 from data_prep.pts import read_points
 from data_prep.records import FaceRecord
+from data_prep.subsets import Subset, SubsetScan
 from layers.common.errors import RarError
 from layers.common.schemes import SCHEME_68
 
 SCHEME = SCHEME_68
 BOX_SOURCES = ("detector", "gt")
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-
-
-@dataclass(frozen=True)
-class Subset:
-    """A folder of the challenge, the set its faces go to, and how many faces it has when complete."""
-
-    name: str
-    set: str
-    faces: int
-
-    @property
-    def box_file(self) -> str:
-        return f"bounding_boxes_{self.name.replace('/', '_')}.mat"
-
 
 SUBSETS = (
     Subset("afw", "train", 337),
@@ -42,17 +28,6 @@ SUBSETS = (
     Subset("ibug", "ibug", 135),
 )
 SETS = tuple(dict.fromkeys(subset.set for subset in SUBSETS))
-
-
-@dataclass
-class SubsetScan:
-    """What one folder (None: not there) holds: `found` annotations, the faces, and one line per problem."""
-
-    subset: Subset
-    folder: Path | None = None
-    found: int = 0
-    records: list[FaceRecord] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
 
 
 def scan(raw: Path, sets: Iterable[str], box_source: str) -> list[SubsetScan]:
@@ -88,10 +63,14 @@ def _scan_subset(raw: Path, subset: Subset, box_source: str) -> SubsetScan:
     return result
 
 
+def _box_file(subset: Subset) -> str:
+    return f"bounding_boxes_{subset.name.replace('/', '_')}.mat"
+
+
 def _boxes(raw: Path, subset: Subset, box_source: str, result: SubsetScan) -> dict[str, FaceBoxes] | None:
     folder = next((entry for entry in _folders(raw) if _loose(entry.name) == "boundingboxes"), raw / "Bounding Boxes")
     try:
-        return read_boxes(folder / subset.box_file)
+        return read_boxes(folder / _box_file(subset))
     except RarError as error:
         if box_source == "gt":
             return {}
@@ -106,7 +85,7 @@ def _add_record(result: SubsetScan, annotation: Path, image: Path, boxes: FaceBo
         if box_source == "gt":
             box = boxes.ground_truth if boxes else np.concatenate([shape.min(axis=0), shape.max(axis=0)])
         elif boxes is None:
-            raise RarError(f"{image}: {result.subset.box_file} has no box for it: add one or leave the face out")
+            raise RarError(f"{image}: {_box_file(result.subset)} has no box for it: add one or leave the face out")
         else:
             box = boxes.detector
         result.records.append(FaceRecord(f"{result.subset.name}/{stem}", image, result.subset.name, shape, box))

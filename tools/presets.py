@@ -116,6 +116,11 @@ VGG19 = Preset(
 
 VGG19_128 = replace(VGG19, name="vgg19_128", crop_size=128, sigma=1.5, window=3)
 
+# The other data sets of the paper, at their own numbers of landmarks. Five points have six ways to vary beside a
+# similarity: 50 basis shapes span them.
+COFW_128 = replace(VGG19_128, name="cofw_128", landmarks=29, scheme="29")
+AFLW_128 = replace(VGG19_128, name="aflw_128", landmarks=5, scheme="5", basis_size=50)
+
 TINY = Preset(
     name="tiny",
     crop_size=64,
@@ -137,7 +142,7 @@ TINY = Preset(
     end_to_end=Phase(base_lr=0.0005, iterations=1600, clip_gradients=3, snapshot=1000, test_interval=1000),
 )
 
-PRESETS = {preset.name: preset for preset in (VGG19, VGG19_128, TINY)}
+PRESETS = {preset.name: preset for preset in (VGG19, VGG19_128, COFW_128, AFLW_128, TINY)}
 
 
 def preset(name: str) -> Preset:

@@ -8,6 +8,8 @@
 
 Coordinates are px of the original image, 0-based, to 3 decimals. One face a line, so that two files compare with diff.
 A method without stages fits in as well: T = 0, its shape as both s_d and the only stage, no centres, no confidence.
+Where the faces are annotated by another scheme than the model's, "truth_scheme" names it after "scheme", and
+ground_truth has its points: a 68-point model on COFW's 29-point faces.
 """
 
 from __future__ import annotations
@@ -76,13 +78,22 @@ class FaceResult:
 
 @dataclass(frozen=True)
 class Results:
-    """All faces of one test run; `scheme` is the landmark scheme's name, `steps` is T."""
+    """All faces of one test run; `scheme` is the shapes' landmark scheme, `steps` is T.
+
+    truth_scheme: the scheme of the ground truth, None where it is the shapes' own.
+    """
 
     scheme: str
     model: Model
     data: Data
     steps: int
     faces: tuple[FaceResult, ...]
+    truth_scheme: str | None = None
+
+    @property
+    def truth(self) -> str:
+        """The name of the ground truth's scheme."""
+        return self.truth_scheme or self.scheme
 
 
 def write_results(path: Path, results: Results) -> None:
@@ -90,6 +101,7 @@ def write_results(path: Path, results: Results) -> None:
     head: dict[str, Any] = {
         "format": FORMAT,
         "scheme": results.scheme,
+        **({"truth_scheme": results.truth} if results.truth != results.scheme else {}),
         "model": dataclasses.asdict(results.model),
         "data": dataclasses.asdict(results.data),
         "steps": results.steps,
@@ -118,8 +130,11 @@ def _encode(face: FaceResult) -> dict[str, Any]:
     }
 
 
-def read_results(path: Path) -> Results:
-    """Read and check a results file; RarError, one line, for whatever is wrong with it."""
+def read_results(path: Path, other_truth: bool = False) -> Results:
+    """Read and check a results file; RarError, one line, for whatever is wrong with it.
+
+    other_truth: take a file, too, whose ground truth is of another scheme than its shapes.
+    """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -135,12 +150,16 @@ def read_results(path: Path) -> Results:
             data=_data(raw["data"]),
             steps=raw["steps"],
             faces=tuple(_decode(path, number, face) for number, face in enumerate(raw["faces"])),
+            truth_scheme=raw.get("truth_scheme"),
         )
     except KeyError as error:
         raise RarError(f"{path} lacks the key {error}: write it again with this version of the code") from error
     except (TypeError, ValueError) as error:
         raise RarError(f"{path} is malformed ({error}): write it again with this version of the code") from error
     _check(path, results)
+    if results.truth != results.scheme and not other_truth:
+        shapes = f"{results.scheme}-point shapes beside {results.truth}-point annotations"
+        raise RarError(f"{path} holds {shapes}: python3 -m tools.evaluate cofw or aflw maps one to the other")
     return results
 
 
@@ -167,8 +186,9 @@ def _decode(path: Path, number: int, face: Any) -> FaceResult:
 
 
 def _check(path: Path, results: Results) -> None:
-    if results.scheme not in SCHEMES:
-        raise RarError(f"{path}: unknown landmark scheme {results.scheme!r}: use one of {', '.join(SCHEMES)}")
+    for name in (results.scheme, results.truth):
+        if name not in SCHEMES:
+            raise RarError(f"{path}: unknown landmark scheme {name!r}: use one of {', '.join(SCHEMES)}")
     if not isinstance(results.steps, int) or results.steps < 0:
         raise RarError(f"{path}: steps is {results.steps!r}: it must be a count")
     if not results.faces:
@@ -176,7 +196,7 @@ def _check(path: Path, results: Results) -> None:
     _check_names(path, results.faces)
     landmarks, steps = SCHEMES[results.scheme].landmarks, results.steps
     shapes = {
-        "ground_truth": (landmarks, 2),
+        "ground_truth": (SCHEMES[results.truth].landmarks, 2),
         "s_d": (landmarks, 2),
         "stages": (steps + 1, landmarks, 2),
         "centres": (steps,),

@@ -37,9 +37,10 @@ def commit() -> str:
 
 
 def test_set(detector: CropDetector, faces: PreparedSet, subset: str, batch: int) -> Iterator[FaceResult]:
-    """The results of every face of a set, mapped to px of the original image."""
-    for first in tqdm(range(0, len(faces), batch), desc=subset, unit="batch"):
-        rows = range(first, min(first + batch, len(faces)))
+    """The results of the plain crop of every face of a set, mapped to px of the original image."""
+    plain = np.flatnonzero(faces.copy == 0).tolist()
+    for first in tqdm(range(0, len(plain), batch), desc=subset, unit="batch"):
+        rows = plain[first : first + batch]
         found = detector.detect(np.stack([faces.image(row) for row in rows]))
         for i, row in enumerate(rows):
             to_image = faces.crop_to_image[row]
@@ -74,7 +75,8 @@ def main(name: str, weights: Path, data: Path, sets: str, out: Path, batch: int)
     detector = CropDetector(chosen, weights)
     faces = [face for subset in present for face in test_set(detector, PreparedSet(data / subset), subset, batch)]
     model = Model(name=name, weights=str(weights), sha256=sha256(weights), commit=commit())
-    write_results(out, Results(chosen.scheme, model, described(manifest), chosen.steps, tuple(faces)))
+    annotated = str(manifest["scheme"])
+    write_results(out, Results(chosen.scheme, model, described(manifest), chosen.steps, tuple(faces), annotated))
     print(out)
 
 

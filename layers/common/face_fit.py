@@ -81,7 +81,9 @@ class FaceSpace:
         self.basis = to_complex(basis.astype(np.float64))
         generator = np.random.default_rng(settings.seed)
         landmarks = self.basis.shape[1]
-        size = min(settings.sample_size, landmarks)
+        size = min(
+            settings.sample_size, (landmarks + 1) // 2
+        )  # of five points, three: else no subset is free of outliers
         self.subsets = np.stack([generator.permutation(landmarks)[:size] for _ in range(settings.samples)])
         self.coarse = self.basis.astype(np.complex64)  # the search over poses needs no more precision
         sampled = self.coarse[:, self.subsets]  # (K, samples, size)

@@ -47,7 +47,7 @@ class PreparedSet:
 
     Attributes, one row per image:
         shape (n,L,2) f4: landmarks in crop px.
-        occluded (n,L) u1: 1 where a synthetic occluder hides the landmark.
+        occluded (n,L) u1: 1 where a synthetic occluder or, by its annotation, the photograph hides the landmark.
         crop_to_image (n,2,3) f8: from crop px to px of the original image (of its mirror image where `mirrored`).
         image_shape (n,L,2) f8: ground truth in those px.
         normaliser (n,2) f8: pupil and outer-corner distance in image px (NaN where the scheme has none).

@@ -78,11 +78,19 @@ SCHEME_68 = Scheme(
     ),
 )
 
-# COFW (Burgos-Artizzu et al., 2013); its points 17 and 18, 1-based, are the eye centres.
+# COFW (Burgos-Artizzu et al., 2013), 0-based, left first: outer brow ends 0 1, inner ones 2 3, a brow's upper and lower
+# edge 4 5 and 6 7; eyes likewise 8 9, 10 11, 12 13 and 14 15; eye centres 16 17; nostrils 18 19, nose tip 20, nose
+# base 21; mouth corners 22 23, upper lip's edges 24 25, lower lip's 26 27; chin 28.
+_PAIRS_29 = (
+    (0, 1), (2, 3), (4, 6), (5, 7),  # brows
+    (8, 9), (10, 11), (12, 14), (13, 15), (16, 17),  # eyes
+    (18, 19), (22, 23),  # nostrils, mouth corners
+)  # fmt: skip
+
 SCHEME_29 = Scheme(
     name="29",
     landmarks=29,
-    mirror=_mirror(29, (*((2 * i, 2 * i + 1) for i in range(10)), (22, 23))),
+    mirror=_mirror(29, _PAIRS_29),
     pupils=((16,), (17,)),
     corners=(8, 9),
     groups={
@@ -93,10 +101,10 @@ SCHEME_29 = Scheme(
         "contour": (28,),
     },
     curves=(
-        ((0, 4, 2, 6), True),
-        ((1, 5, 3, 7), True),
-        ((8, 12, 10, 14), True),
-        ((9, 13, 11, 15), True),
+        ((0, 4, 2, 5), True),
+        ((1, 6, 3, 7), True),
+        ((8, 12, 10, 13), True),
+        ((9, 14, 11, 15), True),
         ((18, 21, 19), False),
         ((22, 24, 23, 27), True),
         ((22, 25, 23, 26), True),
@@ -113,6 +121,9 @@ SCHEME_5 = Scheme(
     groups={"eyes": (0, 1), "nose": (2,), "mouth": (3, 4)},
     curves=(((0, 2, 1), False), ((3, 4), False)),
 )
+
+# Scheme 5's points on a shape of scheme 68: each is the mean of these landmarks.
+FIVE_OF_68: tuple[Indices, ...] = (*SCHEME_68.pupils, (30,), (48,), (54,))
 
 SCHEMES = {scheme.name: scheme for scheme in (SCHEME_68, SCHEME_29, SCHEME_5)}
 

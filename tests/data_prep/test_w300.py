@@ -57,7 +57,7 @@ def test_ibugs_oddly_named_image(raw: Path, image: str, annotation: str, in_mat:
     write_boxes(raw, "ibug", [(in_mat, face_shape())])
     result = scanned(raw)["ibug"]
     assert result.problems == []
-    assert [(record.name, record.image.name) for record in result.records] == [("ibug/image_092_01", image)]
+    assert [(record.name, record.image) for record in result.records] == [("ibug/image_092_01", folder / image)]
 
 
 def test_names_that_differ_stay_different() -> None:

@@ -171,7 +171,7 @@ def test_regions_count_centres_and_weigh_errors_by_gamma() -> None:
     _, results = faces()
     moved = []
     for face in results.faces:
-        shape = face.ground_truth + (0.02 * pupil_distance(face.ground_truth, SCHEME), 0)
+        shape = face.ground_truth + 0.02 * pupil_distance(face.ground_truth, SCHEME) * np.array([1.0, 0.0])
         moved.append(
             dataclasses.replace(face, stages=np.stack([shape] * (STEPS + 1)), centres=np.array([30, 30, 8, 51]))
         )

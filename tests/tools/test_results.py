@@ -118,6 +118,8 @@ def test_a_damaged_face_is_named(written: Path, damage: Callable[[dict[str, Any]
     [
         ("format", "rar-results/9", "not a results file of format rar-results/1"),
         ("scheme", "194", "unknown landmark scheme '194'"),
+        ("truth_scheme", "21", "unknown landmark scheme '21'"),
+        ("truth_scheme", "29", r"ground_truth has the shape \(68, 2\), not \(29, 2\)"),
         ("steps", "15", "steps is '15'"),
         ("faces", [], "holds no face"),
         ("faces", 7, "malformed"),

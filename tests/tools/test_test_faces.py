@@ -77,7 +77,7 @@ class OneFace:
     """Stands for a prepared set: one crop, cut at (10, 20) of its image and shrunk to half."""
 
     crop_to_image = np.array([[[2.0, 0.0, 10.0], [0.0, 2.0, 20.0]]])
-    image_shape, name, box = np.zeros((1, 68, 2)), ["a"], np.zeros((1, 4))
+    image_shape, name, box, copy = np.zeros((1, 68, 2)), ["a"], np.zeros((1, 4)), np.zeros(1)
 
     def __len__(self) -> int:
         return 1

@@ -20,6 +20,7 @@ from tools.presets import PRESETS
 from tools.test_faces import commit
 
 PATH = click.Path(path_type=Path)
+MEASURED = ("vgg19", "vgg19_128", "tiny")
 
 
 def machine(gpu: bool) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def checked_torch(python: str | None) -> str | None:
 
 
 @click.command(help=__doc__)
-@click.option("--preset", "presets", type=click.Choice(list(PRESETS)), multiple=True, default=list(PRESETS))
+@click.option("--preset", "presets", type=click.Choice(list(PRESETS)), multiple=True, default=MEASURED)
 @click.option("--repeats", default=7, show_default=True, help="rounds; medians are taken over them")
 @click.option("--torch-python", envvar="TORCH_PYTHON", help="a Python that has PyTorch, to compare with")
 @click.option("--gpu", is_flag=True, help="measure on the GPU")

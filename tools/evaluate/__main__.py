@@ -1,4 +1,4 @@
-"""`python3 -m tools.evaluate 300w|cofw68 --results FILE`: scores, tables and one last line to compare by."""
+"""`python3 -m tools.evaluate 300w|aflw|cofw|cofw68 --results FILE`: scores, tables and one last line to compare by."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from layers.common.errors import run_command
 from layers.common.files import finished_file
-from tools.evaluate import cofw68, w300, w300_tables
+from tools.evaluate import ablations, aflw, cofw, cofw68, w300, w300_tables
 from tools.evaluate.tables import Table, as_csv, as_latex, as_markdown, as_text
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -52,6 +52,42 @@ def score_300w(paths: tuple[Path, ...], **outputs: Path | None) -> None:
             print(note)
         for score in evaluation.scores.values():
             print(score.line())
+
+
+@main.command("cofw")
+@click.option("--results", "path", type=FILE, required=True, help="results file of a 29- or 68-point model")
+@click.option(
+    "--train-results", "train", type=FILE, help="of a 68-point model, if its training faces lie in another file"
+)
+@output_options
+def score_cofw(path: Path, train: Path | None, **outputs: Path | None) -> None:
+    """Table 2: error and failure rate on COFW's 507 test faces by the distance of the eye centres."""
+    evaluation, note = cofw.evaluate(path, train)
+    show(cofw.tables(evaluation, note), outputs)
+    for partial in evaluation.partial_notes():
+        print(partial)
+    print(cofw.line(evaluation.scores[cofw.SET]))
+
+
+@main.command("aflw")
+@click.option("--results", "paths", type=FILE, required=True, multiple=True, help="results file; one row each")
+@output_options
+def score_aflw(paths: tuple[Path, ...], **outputs: Path | None) -> None:
+    """Table 3, failures, error by stage on AFLW's five points; the last line gives the error."""
+    scores = aflw.evaluate_all(paths)
+    show(aflw.tables(scores), outputs)
+    for path, score in zip(paths, scores, strict=True):
+        if len(scores) > 1:
+            print(f"{path}:")
+        print(score.line())
+
+
+@main.command("ablations")
+@click.option("--results", "paths", type=FILE, required=True, multiple=True, help="of a variant; one row each")
+@output_options
+def score_ablations(paths: tuple[Path, ...], **outputs: Path | None) -> None:
+    """Table 5 and the attentionless model: variants of one preset side by side."""
+    show(ablations.tables(w300.evaluate_all(paths)), outputs)
 
 
 @main.command("cofw68")

@@ -117,16 +117,17 @@ def _values(path: Path, line: int, words: list[str]) -> NDArray[np.float64]:
 
 
 def _from_results(path: Path) -> Faces:
-    results = read_results(path)
+    results = read_results(path, other_truth=True)  # the truth comes from the annotations
     if results.scheme != SCHEME.name:
         raise RarError(f"{path} holds {results.scheme}-point shapes: COFW-68 is scored on {SCHEME.landmarks} points")
+    faces = [face for face in results.faces if face.subset not in ("train", "val")]  # a run may hold COFW's as well
     numbered = {}
-    for face in results.faces:
+    for face in faces:
         match = re.search(r"(\d+)$", face.name)
         if not match:
             raise RarError(f"{path}: face {face.name} does not end in its number: name it cofw/1 ... cofw/{FACES}")
         numbered[int(match[1])] = face
-    if len(numbered) != len(results.faces):
+    if len(numbered) != len(faces):
         raise RarError(f"{path}: two faces have one COFW-68 number: number them 1 ... {FACES}")
     _check_numbers(path, set(numbered))
     return Faces(np.stack([numbered[number].stages[-1] for number in sorted(numbered)]), None)

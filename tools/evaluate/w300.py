@@ -14,6 +14,7 @@ from layers.common import metrics
 from layers.common.errors import RarError
 from layers.common.schemes import SCHEME_68 as SCHEME
 from layers.common.shapes import FloatArray
+from tools.evaluate.origin import origin, row_labels
 from tools.results import Results, read_results
 
 RAW = "300w"
@@ -68,13 +69,8 @@ class Evaluation:
 
     def origin(self) -> str:
         """Where the numbers come from, in one line."""
-        model, data = self.results.model, self.results.data
         faces = ", ".join(f"{name} {score.faces}" for name, score in self.scores.items() if name not in UNIONS)
-        return (
-            f"{self.label}: data {data.raw} ({faces}), boxes {data.boxes} with margin {data.margin:g}, "
-            f"T = {self.results.steps}, model {model.name}, weights {model.weights} (sha256 {model.sha256[:12]}), "
-            f"commit {model.commit[:12]}{'; ' + data.note if data.note else ''}"
-        )
+        return origin(self.label, self.results, faces)
 
     def partial_notes(self) -> list[str]:
         """One line per subset whose number of faces is not the paper's."""
@@ -121,8 +117,5 @@ def evaluate_all(paths: Sequence[Path]) -> list[Evaluation]:
     evaluations = [evaluate(path) for path in paths]
     if len({evaluation.results.data.raw for evaluation in evaluations}) > 1:
         raise RarError(f"{paths[0]} ... {paths[-1]} were measured on different data: score them one by one")
-    labels = [evaluation.label for evaluation in evaluations]
-    return [
-        dataclasses.replace(item, label=f"{item.label} [{item.path}]") if labels.count(item.label) > 1 else item
-        for item in evaluations
-    ]
+    labels = row_labels([evaluation.label for evaluation in evaluations], paths)
+    return [dataclasses.replace(item, label=label) for item, label in zip(evaluations, labels, strict=True)]

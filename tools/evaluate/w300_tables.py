@@ -22,7 +22,7 @@ def tables(evaluations: Sequence[Evaluation]) -> list[Table]:
         _table_1(evaluations, "pupil"),
         _table_1(evaluations, "corner"),
         _failures(evaluations),
-        *(_stages(evaluation) for evaluation in evaluations),
+        *(stages_table(evaluation) for evaluation in evaluations),
     ]
 
 
@@ -93,7 +93,8 @@ def _at_stage(stage: int, score: Score) -> float:
     return float(score.stages["pupil"][:, stage].mean())
 
 
-def _stages(evaluation: Evaluation) -> Table:
+def stages_table(evaluation: Evaluation) -> Table:
+    """Mean error of S_d, S_hat_0 ... S_hat_T on every subset."""
     columns = _columns([evaluation])
     names = ["S_d", *(f"S_hat_{t}" for t in range(evaluation.results.steps + 1))]
     rows = [Row(name, _cells(evaluation, columns, partial(_at_stage, stage))) for stage, name in enumerate(names)]

@@ -19,7 +19,8 @@ namespace caffe {
  * odd. So the layer is four 2 x 2 convolutions, one for each case: here, one
  * 3 x 3 convolution with four times the outputs and zeros in five of nine
  * weights, which Winograd's algorithm computes faster than anything else does
- * the original. Switches and tolerance: see DnnlConvolutionLayer.
+ * the original; without Winograd's it is Caffe's. Switches and tolerance: see
+ * DnnlConvolutionLayer.
  */
 template <typename Dtype>
 class DnnlDeconvolutionLayer : public DeconvolutionLayer<Dtype> {

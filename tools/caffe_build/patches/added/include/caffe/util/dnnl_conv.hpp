@@ -36,17 +36,19 @@ struct DnnlPiece {
  * @brief 3 x 3 convolution with stride 1 and padding 1, on Caffe's blobs.
  *
  * Computed by Winograd's @f$ F(4 \times 4, 3 \times 3) @f$, which multiplies
- * four times less often than the definition; with few input channels, where
- * the transforms would cost more than they save, by the definition.
+ * four times less often than the definition. By the definition with few input
+ * channels, where the transforms would cost more than they save, and on CPUs
+ * without AVX-512, for which oneDNN has no other kernel.
  * Inputs, outputs and weights are brought into oneDNN's layouts and back for
  * every call, which costs about 3 % of the time at VGG's sizes; nothing is
  * kept between calls but the shared buffers, so nothing can go stale.
  */
 class DnnlConv {
  public:
-  /// @brief Null where this CPU or this shape is better served otherwise.
+  /// @brief Null where oneDNN cannot, or only by the definition and
+  ///        `by_definition` is false.
   static shared_ptr<DnnlConv> Create(int num, int channels, int height,
-      int width, int outputs, bool bias);
+      int width, int outputs, bool bias, bool by_definition);
 
   /// @brief top = weights * bottom + bias
   void Forward(const float* bottom, const float* weights, const float* bias,
@@ -60,8 +62,8 @@ class DnnlConv {
       float* weights_diff, float* bias_diff);  // either may be null
 
  private:
-  DnnlConv(int num, int channels, int height, int width, int outputs,
-      bool bias);
+  DnnlConv(dnnl::algorithm how, int num, int channels, int height, int width,
+      int outputs, bool bias);
   dnnl::memory Gather(const std::vector<DnnlPiece>& pieces,
       const float* top_diff, const dnnl::memory::desc& wanted);
 

@@ -24,7 +24,7 @@ void DnnlConvolutionLayer<Dtype>::Reshape(const vector<Blob<Dtype>*>& bottom,
   pieces_ = {{0, dnnl::memory::desc(shape, dnnl::memory::data_type::f32,
       dnnl::memory::format_tag::nchw), 0}};
   dnnl_ = DnnlConv::Create(this->num_, this->channels_, shape[2], shape[3],
-      this->num_output_, this->bias_term_);
+      this->num_output_, this->bias_term_, true);
 }
 
 template <typename Dtype>

@@ -53,7 +53,7 @@ void DnnlDeconvolutionLayer<Dtype>::Reshape(const vector<Blob<Dtype>*>& bottom,
   if (!served || outputs % kBlock) { return; }
   const int height = bottom[0]->shape(2), width = bottom[0]->shape(3);
   dnnl_ = DnnlConv::Create(this->num_, this->channels_, height, width,
-      4 * outputs, this->bias_term_);
+      4 * outputs, this->bias_term_, false);
   if (!dnnl_) { return; }
   const dnnl::memory::dims dims = {this->num_, outputs, height, width};
   const dnnl::memory::dims strides = {4L * outputs * height * width,

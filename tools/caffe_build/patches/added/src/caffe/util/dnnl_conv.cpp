@@ -107,17 +107,24 @@ bool dnnl_geometry(const Blob<int>& sizes, int wanted) {
 }
 
 shared_ptr<DnnlConv> DnnlConv::Create(int num, int channels, int height,
-    int width, int outputs, bool bias) {
-  try {
-    return shared_ptr<DnnlConv>(
-        new DnnlConv(num, channels, height, width, outputs, bias));
-  } catch (const dnnl::error&) {  // it has no such kernel for this CPU
-    return shared_ptr<DnnlConv>();
+    int width, int outputs, bool bias, bool by_definition) {
+  std::vector<algorithm> ways;
+  if (channels >= kLeastWinogradChannels) {
+    ways.push_back(algorithm::convolution_winograd);
   }
+  if (by_definition) { ways.push_back(algorithm::convolution_direct); }
+  for (const algorithm how : ways) {
+    try {
+      return shared_ptr<DnnlConv>(new DnnlConv(how, num, channels, height,
+          width, outputs, bias));
+    } catch (const dnnl::error&) {  // it has no such kernel for this CPU
+    }
+  }
+  return shared_ptr<DnnlConv>();
 }
 
-DnnlConv::DnnlConv(int num, int channels, int height, int width, int outputs,
-    bool bias) : bias_(bias), outputs_(outputs) {
+DnnlConv::DnnlConv(algorithm how, int num, int channels, int height, int width,
+    int outputs, bool bias) : bias_(bias), outputs_(outputs) {
   const memory::dims bottom = {num, channels, height, width};
   const memory::dims top = {num, outputs, height, width};
   const memory::dims weights = {outputs, channels, 3, 3};
@@ -130,8 +137,6 @@ DnnlConv::DnnlConv(int num, int channels, int height, int width, int outputs,
   const memory::desc w(weights, number, any);
   const memory::desc v = bias ?
       memory::desc({outputs}, number, memory::format_tag::x) : memory::desc();
-  const algorithm how = channels < kLeastWinogradChannels ?
-      algorithm::convolution_direct : algorithm::convolution_winograd;
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   const dnnl::engine& engine = workspace().engine;

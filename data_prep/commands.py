@@ -1,0 +1,196 @@
+"""What the commands that prepare a data set share: their options, and the way from faces read to sets written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from data_prep import manifest
+from data_prep.augmentation import PLAIN, Augmentation
+from data_prep.parallel import cores
+from data_prep.preparation import SetPlan, split_by_photograph, usable, write_plan
+from data_prep.records import FaceRecord
+from data_prep.rendering import CropSettings
+from data_prep.shape_pool import CENTRES, write_pool
+from data_prep.subsets import SubsetScan
+from layers.common.errors import RarError
+from layers.common.paper import IMAGE_SIZE
+from layers.common.schemes import Scheme
+
+_DEFAULT = Augmentation()
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of every such command; `boxes` names where the face boxes come from."""
+
+    raw: Path
+    out: Path
+    boxes: str
+    crop_size: int
+    margin: float
+    copies: int
+    occluded: float
+    seed: int
+    occluders: Path | None
+    validation: float
+    sets: str
+    centres: int
+    workers: int
+    dataset: str
+    any_count: bool
+    skip_bad: bool
+
+    def crops(self, augmentation: Augmentation) -> CropSettings:
+        return CropSettings(self.crop_size, self.margin, augmentation, self.seed, self.occluders)
+
+
+def preparation_options(raw_help: str, margin: float, sets: Sequence[str], dataset: str) -> Callable[..., Any]:
+    """Decorate a click command with all of `Options` but --boxes; the arguments are what differs by data set."""
+    path = click.Path(path_type=Path)
+    options = (
+        click.option("--raw", required=True, type=path, help=raw_help),
+        click.option("--out", required=True, type=path, help="Where the prepared data go."),
+        click.option("--crop-size", default=IMAGE_SIZE, show_default=True, type=click.IntRange(16), help="px."),
+        click.option(
+            "--margin", default=margin, show_default=True, type=click.FloatRange(0.5, 5), help="Crop side / box side."
+        ),
+        click.option("--copies", default=_DEFAULT.copies, show_default=True, type=click.IntRange(1, 1000)),
+        click.option(
+            "--occluded",
+            default=_DEFAULT.occluded,
+            show_default=True,
+            type=click.FloatRange(0, 1),
+            help="Share of the augmented copies with a synthetic occluder.",
+        ),
+        click.option("--seed", default=0, show_default=True, type=click.IntRange(0)),
+        click.option("--occluders", type=path, help="Folder of your own RGBA PNG cut-outs."),
+        click.option(
+            "--validation",
+            default=0.0,
+            show_default=True,
+            type=click.FloatRange(0, 0.9),
+            help="Share of the training faces to split off as `val`, by photograph.",
+        ),
+        click.option("--sets", default=",".join(sets), show_default=True),
+        click.option("--centres", default=CENTRES, show_default=True, type=click.IntRange(1), help="K of the pool."),
+        click.option("--workers", default=cores(), show_default=True, type=click.IntRange(0), help="Processes."),
+        click.option("--dataset", default=dataset, show_default=True, help="Another name for the tables."),
+        click.option("--any-count", is_flag=True, help="Do not expect the official number of faces."),
+        click.option("--skip-bad", is_flag=True, help="End with success although faces were left out."),
+    )
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def chosen_sets(sets: str, known: Sequence[str]) -> list[str]:
+    """The names in a comma-separated list; RarError for one that is not `known`."""
+    chosen = [name.strip() for name in sets.split(",") if name.strip()]
+    for name in chosen:
+        if name not in known:
+            raise RarError(f"no set {name!r}: --sets takes {', '.join(known)}")
+    return chosen
+
+
+def prepare(options: Options, scans: list[SubsetScan], scheme: Scheme) -> None:
+    """Write the sets of the scanned faces, the shape pool and the manifest; print what was found.
+
+    RarError at the end when faces had to be left out and `skip_bad` is not set.
+    """
+    for scan in scans:
+        scan.records, problems = usable(scan.records, options.workers)
+        scan.problems += problems
+        for problem in scan.problems:
+            print(f"left out: {problem}", file=sys.stderr)
+    plans = _plans(scans, options)
+    if not plans:
+        raise RarError(f"no usable face under {options.raw}: see the lines above")
+    book = _open_book(options, scans, scheme)
+    written = [write_plan(options.out, plan, scheme, options.workers, book) for plan in plans]
+    _pool(options, plans, any(written), book)
+    manifest.write_manifest(options.out, book)
+    print(_table(scans, options.any_count))
+    count = len(book["problems"])
+    if count and not options.skip_bad:
+        raise RarError(
+            f"{count} problems, listed above and in {options.out / manifest.FILE}; the rest is prepared: "
+            "mend them and prepare again, or accept with --skip-bad"
+        )
+
+
+def _plans(scans: list[SubsetScan], options: Options) -> list[SetPlan]:
+    by_set: dict[str, list[FaceRecord]] = {}
+    for scan in scans:
+        by_set.setdefault(scan.subset.set, []).extend(scan.records)
+    plain = options.crops(PLAIN)
+    plans = []
+    for name, unordered in by_set.items():
+        records = sorted(unordered, key=lambda record: record.name)
+        if name == "train":
+            records, validation = split_by_photograph(records, options.validation, options.seed)
+            augmentation = Augmentation(copies=options.copies, occluded=options.occluded)
+            plans.append(SetPlan("train", records, options.crops(augmentation), shuffled=True))
+            plans.append(SetPlan("val", validation, plain, shuffled=False))
+        else:
+            plans.append(SetPlan(name, records, plain, shuffled=False))
+    return [plan for plan in plans if plan.records]
+
+
+def _open_book(options: Options, scans: list[SubsetScan], scheme: Scheme) -> dict[str, Any]:
+    """The manifest to go on with: what DATA holds already, and this run's parameters and counts."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    old = manifest.read_manifest(options.out) if (options.out / manifest.FILE).exists() else {}
+    if old and old["scheme"] != scheme.name:
+        raise RarError(
+            f"{options.out} holds {old['scheme']}-point faces, not {scheme.name}: give another folder (DATA=)"
+        )
+    return {
+        "format": manifest.FORMAT,
+        "raw": options.dataset,
+        "raw_folder": str(options.raw),
+        "scheme": scheme.name,
+        "parameters": {
+            "boxes": options.boxes, "crop_size": options.crop_size, "margin": options.margin, "copies": options.copies,
+            "occluded": options.occluded, "seed": options.seed, "validation": options.validation,
+            "occluders": str(options.occluders) if options.occluders else None, "centres": options.centres,
+        },
+        "counts": {**old.get("counts", {}), **{scan.subset.name: _counts(scan, options.any_count) for scan in scans}},
+        "problems": [problem for scan in scans for problem in scan.problems],
+        "sets": old.get("sets", {}),
+        "files": old.get("files", {}),
+    }  # fmt: skip
+
+
+def _counts(scan: SubsetScan, any_count: bool) -> dict[str, Any]:
+    expected = scan.found if any_count else scan.subset.faces
+    return {"expected": expected, "found": scan.found, "written": len(scan.records)}
+
+
+def _pool(options: Options, plans: list[SetPlan], changed: bool, book: dict[str, Any]) -> None:
+    if plans[0].name != "train" or not (changed or not (options.out / "shape_pool.h5").exists()):
+        return
+    path = write_pool(options.out, options.centres, options.seed)
+    book["files"][path.name] = manifest.file_entry(path)
+    print(f"{path.name}: written")
+
+
+def _table(scans: list[SubsetScan], any_count: bool) -> str:
+    lines = [f"{'subset':<16}{'expected':>9}{'found':>7}{'written':>9}  "]
+    for scan in scans:
+        counts = _counts(scan, any_count)
+        missing = counts["expected"] - counts["written"]
+        note = "" if missing == 0 else f"{missing} missing" if missing > 0 else f"{-missing} more than expected"
+        if not scan.found and missing:
+            note = f"all {missing} missing" + (f": no such {scan.subset.kind}" if scan.folder is None else "")
+        lines.append(f"{scan.subset.name:<16}{counts['expected']:>9}{counts['found']:>7}{counts['written']:>9}  {note}")
+    return "\n".join(line.rstrip() for line in lines)

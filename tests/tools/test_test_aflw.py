@@ -1,0 +1,62 @@
+"""From made-up MTFL faces to the last line: a 5-point net, and a 68-point net on 5-point annotations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from data_prep import prepare_mtfl
+from layers.common.prepared import PreparedSet
+from layers.common.shape_pool import read_shape_pool
+from tests.data_prep.mtfl_files import write_mtfl
+from tools import network, test_faces
+from tools.evaluate.__main__ import main as evaluate
+from tools.nets import net_from
+from tools.presets import preset
+from tools.results import read_results
+
+FIVE = "tiny+landmarks=5+scheme=5+basis_size=4+steps=2"
+ALL = "tiny+basis_size=2+steps=2"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small MTFL, prepared."""
+    root = tmp_path_factory.mktemp("mtfl")
+    write_mtfl(root / "raw")
+    options = "--crop-size 64 --copies 2 --centres 4 --workers 0 --any-count"
+    arguments = ["--raw", str(root / "raw"), "--out", str(root / "data"), *options.split()]
+    prepare_mtfl.main(arguments, standalone_mode=False)
+    return root / "data"
+
+
+def untrained(name: str, basis: np.ndarray, path: Path) -> Path:
+    """Weights of a preset's net as it starts, with basis shapes."""
+    net = net_from(network.deploy(preset(name)))
+    (pool,) = [blobs[0] for blobs in net.params.values() if blobs[0].data.shape == basis.shape]
+    pool.data[...] = basis
+    net.save(str(path))
+    return path
+
+
+@pytest.mark.parametrize("name", [FIVE, ALL])
+def test_the_whole_way(name: str, data: Path, tmp_path: Path) -> None:
+    basis = read_shape_pool(data / "shape_pool.h5").centres
+    if name == ALL:
+        basis = np.random.default_rng(0).normal(size=(2, 68, 2))
+    weights, out = untrained(name, basis, tmp_path / "w.caffemodel"), tmp_path / "r.json"
+    options = ["--preset", name, "--weights", str(weights), "--data", str(data), "--sets", "aflw", "--out", str(out)]
+    test_faces.main(options, standalone_mode=False)
+    results = read_results(out, other_truth=True)
+    landmarks = preset(name).landmarks
+    assert (results.scheme, results.truth, results.data.raw) == (str(landmarks), "5", "mtfl")
+    with PreparedSet(data / "aflw") as faces:
+        for row, face in enumerate(results.faces):
+            assert face.stages.shape == (3, landmarks, 2)
+            np.testing.assert_allclose(face.ground_truth, faces.image_shape[row], atol=1e-3)
+    shown = CliRunner().invoke(evaluate, ["aflw", "--results", str(out)])
+    assert shown.exception is None
+    assert shown.output.splitlines()[-1].startswith("aflw 2 faces NME_pupil ")
