@@ -18,7 +18,7 @@ def tables(evaluations: Sequence[Evaluation]) -> list[Table]:
     if len(bases) > 1:
         raise RarError(f"variants of {' and '.join(sorted(bases))} do not belong in one table: give one preset's files")
     subsets = [name for name in evaluations[0].scores if all(name in one.scores for one in evaluations)]
-    return [*(_ours(evaluations, subset) for subset in subsets), _paper()]
+    return [*(_ours(evaluations, subset) for subset in subsets), papers_table()]
 
 
 def variant(evaluation: Evaluation) -> str:
@@ -45,7 +45,8 @@ def _cells(score: Score) -> tuple[Cell, ...]:
     return tuple(Cell(float(value), mark) for value in values)
 
 
-def _paper() -> Table:
+def papers_table() -> Table:
+    """Table 5 as printed, and the attentionless model."""
     columns = paper.TABLE_5_COLUMNS
     rows = [Row(name, tuple(map(Cell, values))) for name, values in paper.TABLE_5.items()]
     rows.append(Row("attentionless", tuple(Cell(paper.ATTENTIONLESS.get(column)) for column in columns)))
