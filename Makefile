@@ -25,6 +25,7 @@ DEMO     ?= demo
 BENCH    ?= bench
 RUNS     ?= runs
 TABLES   ?= tables
+REPORT   ?= report.html
 CACHE    := $(or $(RAR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rar-caffe)
 VGG      := $(CACHE)/vgg19/vgg19_conv.caffemodel
 LINT     := $(CACHE)/lint
@@ -33,7 +34,7 @@ LINT     := $(CACHE)/lint
 RAR := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings"; $(PYTHON)
 
 .PHONY: help caffe env prototxt data-300w data-cofw data-aflw check-data \
-  train-300w test-300w test-cofw test-aflw tables test-occlusion vgg19 demo bench test lint clean
+  train-300w test-300w test-cofw test-aflw tables report test-occlusion vgg19 demo bench test lint clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -96,6 +97,9 @@ test-aflw: caffe ## test a 5-point or a 68-point model on AFLW: PRESET= [AFLW_DA
 
 tables: caffe ## Tables 1, 2, 3 and 5 from all results under RUNS=runs: Markdown, CSV, LaTeX in TABLES=tables
 	@$(RAR) -m tools.tables --runs "$(RUNS)" --out "$(TABLES)"
+
+report: caffe ## all tables and pictures of RUNS=runs on one page, REPORT=report.html
+	@$(RAR) -m tools.report --runs "$(RUNS)" --out "$(REPORT)"
 
 test-occlusion: caffe ## NME under a disc of growing size, on TEST_SET: PRESET= [DATA= WEIGHTS= OUT= TEST_SET=helen]
 	@$(RAR) -m tools.test_occlusion --model $(PRESET) "$(WEIGHTS)" --data "$(DATA)/$(TEST_SET)" --out "$(OUT)" --seed $(SEED)
