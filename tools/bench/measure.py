@@ -60,13 +60,13 @@ def speed(bench: Bench, preset: str) -> dict[str, Any]:
             if not bench.gpu:
                 others.append(stack.enter_context(bench.caffe(f"{task} stock", task, preset, stock=True)))
         ours[0].ask("export", path=str(arrays))
-        difference = 0.0
+        difference, version = 0.0, ""
         for layout in LAYOUTS if bench.torch else ():
             for task, batch in (("cnn_forward", 1), ("cnn_training", paper.BATCH_SIZE)):
                 name, training = f"{task} torch {layout}", task == "cnn_training"
                 twin = torch_task(name, str(bench.torch), arrays, layout, training=training, batch=batch, gpu=bench.gpu)
                 others.append(stack.enter_context(twin))
-                difference = max(difference, twin.ask("difference"))
+                difference, version = max(difference, twin.ask("difference")), twin.ask("version")
         times = rounds([*ours, *others], bench.repeats)
         layers = {one.name: [one.ask("layers") for _ in range(3)] for one in (ours[1], ours[3])}
         peak = {one.name: one.ask("peak") for one in [*ours, *others]}
@@ -75,6 +75,7 @@ def speed(bench: Bench, preset: str) -> dict[str, Any]:
         "medians_ms": medians(times),
         "peak_mib": peak,
         "torch_difference": difference if bench.torch else None,
+        "torch_version": version,
         "layers_ms": {name: median_layers(runs) for name, runs in layers.items()},
     }
 

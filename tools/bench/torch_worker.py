@@ -81,7 +81,7 @@ class Twin:
 
 
 def main() -> None:
-    """Answers `run` (ms), `peak` (MiB) and `difference`: the largest from Caffe, over the largest value."""
+    """Answers `run` (ms), `peak` (MiB), `version` and `difference`: the largest from Caffe, over the largest value."""
     twin = Twin(json.loads(sys.argv[1]))
     twin.run()
     print(json.dumps("ready"), flush=True)
@@ -93,6 +93,8 @@ def main() -> None:
             reply = 1e3 * (time.perf_counter() - begin)
         elif request == "difference":
             reply = twin.difference
+        elif request == "version":
+            reply = torch.__version__
         else:
             reply = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
         print(json.dumps(reply), flush=True)
