@@ -79,9 +79,8 @@ def table(results: dict[str, Any]) -> str:
             f"{preset}: all that is not conv1-conv8 adds {forward:.1f} % forward, {training:.1f} % in training."
         )
         if speed["torch_difference"] is not None:
-            lines.append(
-                f"{preset}: PyTorch {speed['torch_version']}'s conv8 differs by {speed['torch_difference']:.1e} of its largest value."
-            )
+            version, difference = speed["torch_version"], speed["torch_difference"]
+            lines.append(f"{preset}: PyTorch {version}'s conv8 differs by {difference:.1e} of its largest value.")
     for axis, points in results.get("growth", {}).items():
         line = ", ".join(f"{n}: {found['ms']:.0f} ms {found['mib']:,.0f} MiB" for n, found in points.items())
         lines.append(f"{results['growth_preset']} detector over {axis}: {line}.")
