@@ -65,7 +65,8 @@ class HeatmapDecodeLayer(RarLayer):
         return [*in_place, (n, landmarks, 2), (n, landmarks)]
 
     def forward(self, bottom: Any, top: Any) -> None:
-        s_d, peak = heatmaps.decode(bottom[0].data, self.parameters.radius)
+        with np.errstate(invalid="ignore"):  # the check that follows says it better
+            s_d, peak = heatmaps.decode(bottom[0].data, self.parameters.radius)
         if not (np.isfinite(s_d).all() and np.isfinite(peak).all()):
             raise RarError("conv8 is not finite, the net has diverged: lower base_lr and go on from the last snapshot")
         top[-2].data[...], top[-1].data[...] = s_d, peak

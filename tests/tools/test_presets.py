@@ -43,7 +43,7 @@ def test_a_variant_is_a_preset_with_other_settings() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("vgg16", "no preset 'vgg16': choose one of vgg19, vgg19_128, tiny"),
+        ("vgg16", f"no preset 'vgg16': choose one of {', '.join(PRESETS)}"),
         ("tiny+stepz=5", "a preset has no setting 'stepz': see tools/presets.py"),
         ("tiny+stages=5", "a preset has no setting 'stages'"),
         ("tiny+name=x", "a preset has no setting 'name'"),
