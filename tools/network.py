@@ -10,6 +10,7 @@ from caffe import layers as L  # noqa: N812  Caffe's own convention
 from caffe import params as P  # noqa: N812
 
 from layers.common import paper
+from layers.common.schemes import scheme
 from tools.presets import Preset
 
 Blob = Any
@@ -242,9 +243,10 @@ def metrics(n: Net, preset: Preset, *shapes: str) -> None:
     for name in shapes[:-1]:
         n[f"nme_pupil_{name}"] = python_layer(kind, n[name], n.shape, parameters=parameters)
     last = shapes[-1]
-    n[f"nme_pupil_{last}"], n[f"fr10_{last}"], n[f"nme_corner_{last}"] = python_layer(
-        kind, n[last], n.shape, ntop=3, parameters=parameters
-    )
+    figures = ["nme_pupil", "fr10", *(["nme_corner"] if scheme(preset.scheme).corners else [])]
+    found = python_layer(kind, n[last], n.shape, ntop=len(figures), parameters=parameters)
+    for figure, top in zip(figures, found, strict=True):
+        n[f"{figure}_{last}"] = top
 
 
 # The three nets of a preset -----------------------------------------------------------------------------------------

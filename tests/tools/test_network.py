@@ -47,7 +47,7 @@ def pool(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Array:
 def training_net(preset: Preset) -> Any:
     """The end-to-end training net with Input layers for the images and shapes; its gradients are not shared out yet."""
     proto = network.train_val(preset, warm_up=False)
-    inputs = {"data": (2, 3, preset.crop_size, preset.crop_size), "shape": (2, 68, 2)}
+    inputs = {"data": (2, 3, preset.crop_size, preset.crop_size), "shape": (2, preset.landmarks, 2)}
     kept = [layer for layer in proto.layer if not layer.name.endswith("_samples")]
     del proto.layer[:]
     for name, size in inputs.items():
@@ -56,7 +56,7 @@ def training_net(preset: Preset) -> Any:
     caffe.set_random_seed(3)
     net = net_from(proto)
     net.blobs["data"].data[...] = np.random.default_rng(1).normal(scale=60, size=inputs["data"])
-    net.blobs["shape"].data[...] = faces(2, preset.crop_size)
+    net.blobs["shape"].data[...] = faces(2, preset.crop_size)[:, : preset.landmarks]
     generator = np.random.default_rng(2)
     mean, variance, count = (blob.data for blob in net.params["phi_0"])
     mean[...], variance[...], count[...] = generator.normal(size=mean.shape), generator.uniform(1, 2, variance.shape), 1
@@ -146,6 +146,23 @@ def test_no_split_of_deconv7_per_step(pool: Array) -> None:
     net = training_net(SMALL)
     copies = [name for name in net.blobs if name.startswith("deconv7")]
     assert sorted(copies) == ["deconv7", "deconv7_conv8", "deconv7_steps"]
+
+
+@pytest.mark.parametrize("landmarks", [5, 29])
+def test_other_numbers_of_landmarks(landmarks: int, pool: Array, tmp_path: Any) -> None:
+    """Every layer runs, forward and backward, on the schemes of AFLW, which has no eye corners, and of COFW."""
+    with h5py.File(tmp_path / "shape_pool.h5", "r+") as file:
+        for name, shapes in (("centres", file["centres"][:, :landmarks]), ("mean_shape", pool.mean(0)[:landmarks])):
+            del file[name]
+            file[name] = shapes
+    net = training_net(replace(SMALL, landmarks=landmarks, scheme=str(landmarks)))
+    net.forward()
+    net.backward()
+    figures = {name for name in net.outputs if name.endswith(f"s_hat_{SMALL.steps}")}
+    corner = {f"nme_corner_s_hat_{SMALL.steps}"} if landmarks == 29 else set()
+    assert figures == {f"nme_pupil_s_hat_{SMALL.steps}", f"fr10_s_hat_{SMALL.steps}"} | corner
+    assert all(np.isfinite(net.blobs[name].data).all() for name in net.outputs)
+    assert net.params["conv1_1"][0].diff.any()
 
 
 def test_deploy_net_gives_the_shapes_of_the_training_net(pool: Array, tmp_path: Any) -> None:
