@@ -195,7 +195,7 @@ def cumulative_errors(results: Results, note: str, width: int = 860, height: int
         label = f"{symbol}   AUC {area_under_curve(values):.3f}, failures {100 * failure_rate(values):.1f} %"
         axes.plot(100 * limits, 100 * cumulative_distribution(values, limits), color=colour, linewidth=2.2, label=label)
     axes.axvline(100 * FAILURE_THRESHOLD, color=style.SOFT, linewidth=1, linestyle=":")
-    axes.annotate("failure", (100 * FAILURE_THRESHOLD, 99), (4, -4), textcoords="offset points", fontsize=8.5,
+    axes.annotate("failure", (100 * FAILURE_THRESHOLD, 3), (4, 8), textcoords="offset points", fontsize=8.5,
                   color=style.SOFT, va="top")  # fmt: skip
     title = f"{results.model.name} on {len(every)} {style.faces_from(results.data.raw)}: cumulative error distribution"
     style.chart(axes, title, "error of a face, % of the inter-pupil distance", "faces with at most that error, %")
