@@ -33,6 +33,14 @@ def read_image(source: Source) -> Image:
     return _decode(source, _COLOUR) if isinstance(source, Path) else source.read()
 
 
+def read_upright(path: Path) -> Image:
+    """The photograph (H, W, 3) BGR, turned as its orientation tag says; grey, 16-bit and RGBA files as 8-bit colour.
+
+    RarError as `read_image`.
+    """
+    return _decode(path, cv2.IMREAD_COLOR)
+
+
 def check_image(source: Source) -> tuple[int, int]:
     """Read all of it, a file at an eighth of its size, which is quicker: width and height to within 8 px."""
     if not isinstance(source, Path):
