@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from tools.detect.__main__ import main, pictures, read_boxes
 from tools.detect.detector import MARGIN
 from tools.detect.finder import FaceFinder
 from tools.detector import CropDetector
+from tools.environment import PROJECT, caffe_environment
 
 Array = np.ndarray
 
@@ -99,7 +103,7 @@ def test_bad_boxes_are_named(boxes: list[list[float]], message: str, weights: Pa
 
 def test_an_image_of_another_kind_is_refused(weights: Path) -> None:
     with pytest.raises(RarError, match=r"of 8 bits, BGR, not \(32, 32\) of float64"):
-        Detector("tiny", weights).detect(np.zeros((32, 32)))
+        Detector("tiny", weights).detect(np.zeros((32, 32)))  # type: ignore[arg-type]
 
 
 def test_a_face_is_found() -> None:
@@ -163,6 +167,16 @@ def test_the_command(
     assert lines[0].startswith("image,face,x0,y0,x1,y1,x_1,y_1,") and len(lines) == 3
     drawn = cv2.imread(str(out / "good.jpg"))
     assert drawn.shape == image.shape and np.abs(drawn.astype(int) - image).max() > 60
+
+
+def test_caffes_log_stays_out_of_the_way(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tools.detect", "none.jpg", "--weights", "none", "--out", str(tmp_path)]
+    env = {name: value for name, value in {**os.environ, **caffe_environment()}.items() if name != "GLOG_minloglevel"}
+    done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: none.jpg: no picture of that name: give an image, a folder or a glob\n"
+    code = "import os, tools.detect; assert os.environ['GLOG_minloglevel'] == '2'"
+    subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=env, check=True)
 
 
 def test_boxes_are_read_from_csv_and_json(tmp_path: Path) -> None:

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its log is thousands of lines a net
 
 import click
 import cv2

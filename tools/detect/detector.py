@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from data_prep.crops import crop_transform, cut_crop
 from data_prep.images import Image
@@ -50,7 +49,7 @@ class Detector:
         self._finder: FaceFinder | None = None
         self._lock = threading.Lock()
 
-    def detect(self, image: Image, boxes: FloatArray | Sequence[Sequence[float]] | None = None) -> list[Face]:
+    def detect(self, image: Image, boxes: ArrayLike | None = None) -> list[Face]:
         """The faces of an image (H, W, 3), BGR, 8 bits.
 
         boxes: (n, 4) x0 y0 x1 y1, px, as a face detector draws them; None: found here, the largest first.
@@ -80,7 +79,7 @@ class Detector:
         return faces
 
 
-def checked_boxes(boxes: FloatArray | Sequence[Sequence[float]], image: Image) -> FloatArray:
+def checked_boxes(boxes: ArrayLike, image: Image) -> FloatArray:
     """Boxes as (n, 4) float64; RarError unless each has an area and touches the image."""
     given = np.asarray(boxes, np.float64)
     if given.size == 0:
