@@ -38,7 +38,7 @@ RAR := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 caffe: ## build BVLC Caffe into the per-machine cache (CUDA=1: for the GPU; CAFFE_SRC=: your checkout)
 	@$(PYTHON) -m tools.build_caffe $(if $(filter 1,$(CUDA)),--cuda,$(if $(filter 0,$(CUDA)),--cpu))
