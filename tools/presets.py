@@ -116,10 +116,28 @@ VGG19 = Preset(
 
 VGG19_128 = replace(VGG19, name="vgg19_128", crop_size=128, sigma=1.5, window=3)
 
-# The other data sets of the paper, at their own numbers of landmarks. Five points have six ways to vary beside a
-# similarity: 50 basis shapes span them.
-COFW_128 = replace(VGG19_128, name="cofw_128", landmarks=29, scheme="29")
-AFLW_128 = replace(VGG19_128, name="aflw_128", landmarks=5, scheme="5", basis_size=50)
+
+def _with_landmarks(name: str, landmarks: int, basis_size: int) -> Preset:
+    """VGG19_128 for another number of landmarks.
+
+    Gamma sums to 1, so with fewer landmarks each weighs more: features are scaled to reach the LSTMs as strong as
+    before, and rates lowered by the square by which alpha Gamma, the lever of an LSTM's output on the shape, has grown.
+    """
+    share = landmarks / VGG19_128.landmarks
+    return replace(
+        VGG19_128,
+        name=name,
+        landmarks=landmarks,
+        scheme=str(landmarks),
+        basis_size=basis_size,
+        feature_scale=round(VGG19_128.feature_scale * share**0.5, 2),
+        lstm_lr=round(VGG19_128.lstm_lr * share**2, 2),
+        gate_lr=round(VGG19_128.gate_lr * share**2, 2),
+    )
+
+
+COFW_128 = _with_landmarks("cofw_128", 29, 100)
+AFLW_128 = _with_landmarks("aflw_128", 5, 50)  # beside a similarity five points vary in six ways: 50 shapes span them
 
 TINY = Preset(
     name="tiny",
