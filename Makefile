@@ -28,7 +28,7 @@ TABLES   ?= tables
 REPORT   ?= report.html
 CACHE    := $(or $(RAR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rar-caffe)
 VGG      := $(CACHE)/vgg19/vgg19_conv.caffemodel
-LINT     := $(CACHE)/lint
+VENVS    := $(CACHE)/venv
 
 # Python with Caffe and the right BLAS kernels; fails with one line when Caffe is not built.
 RAR := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings"; $(PYTHON)
@@ -120,13 +120,14 @@ bench: caffe ## time and memory beside stock Caffe and PyTorch: [PRESETS="vgg19 
 test: caffe ## the tests
 	@$(RAR) -m pytest tests
 
-lint: caffe $(LINT)/bin/mypy ## ruff and mypy
-	@$(LINT)/bin/ruff check .
-	@$(RAR) -m tools.environment >/dev/null && $(LINT)/bin/mypy
+lint: caffe $(VENVS)/lint/made ## ruff and mypy
+	@$(VENVS)/lint/bin/ruff check .
+	@$(RAR) -m tools.environment >/dev/null && $(VENVS)/lint/bin/mypy
 
-$(LINT)/bin/mypy: pyproject.toml
-	@$(PYTHON) -m venv --system-site-packages "$(LINT)"
-	@"$(LINT)/bin/pip" install -q $$(sed -n 's/^# lint: //p' pyproject.toml) && touch "$@"
+# What PyPI alone has, in an environment of its own over the system's packages; pyproject.toml names the versions.
+$(VENVS)/%/made: pyproject.toml
+	@$(PYTHON) -m venv --system-site-packages "$(@D)"
+	@"$(@D)/bin/pip" install -q $$(sed -n 's/^# $*: //p' pyproject.toml) && touch "$@"
 
 clean: ## remove the demo and caches of Python here; prepared data, runs and Caffe stay
 	@rm -rf "$(DEMO)" .pytest_cache .mypy_cache .ruff_cache
