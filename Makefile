@@ -3,7 +3,11 @@
 PYTHON   := /usr/bin/python3
 PRESET   ?= vgg19
 BASE     := $(firstword $(subst +, ,$(PRESET)))
-SIZE     := $(if $(filter vgg19,$(BASE)),256,$(if $(filter tiny,$(BASE)),64,128))
+SIZE_vgg19   := 256
+SIZE_compact := 96
+SIZE_tiny    := 64
+FROM_VGG19 := $(filter-out compact tiny,$(BASE))
+SIZE     := $(or $(SIZE_$(BASE)),128)
 W300     ?=
 COFW     ?=
 MTFL     ?=
@@ -34,7 +38,7 @@ VENVS    := $(CACHE)/venv
 RAR := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings"; $(PYTHON)
 
 .PHONY: help caffe env prototxt data-300w data-cofw data-aflw check-data \
-  train-300w test-300w test-cofw test-aflw tables report test-occlusion detect vgg19 demo bench test lint clean
+  train-300w test-300w test-cofw test-aflw ablations tables report test-occlusion detect vgg19 demo bench test lint clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -74,9 +78,9 @@ check-data: ## verify prepared data: DATA=
 vgg19: caffe ## initial weights of conv1-conv5 into the cache (VGG19=: your VGG_ILSVRC_19_layers.caffemodel)
 	@$(RAR) -m tools.vgg19 --out "$(VGG)" $(if $(VGG19),--caffemodel "$(VGG19)")
 
-train-300w: caffe $(if $(filter-out tiny,$(BASE)),vgg19) ## train: PRESET= [DATA= OUT= SEED= WARM_UP=]; again: goes on
+train-300w: caffe $(if $(FROM_VGG19),vgg19) ## train: PRESET= [DATA= OUT= SEED= WARM_UP=]; again: goes on
 	@$(RAR) -m tools.train --preset $(PRESET) --data "$(DATA)" --out "$(OUT)" --seed $(SEED) \
-	  $(if $(filter-out tiny,$(BASE)),--vgg19 "$(VGG)") \
+	  $(if $(FROM_VGG19),--vgg19 "$(VGG)") \
 	  $(if $(WARM_UP),--warm-up "$(WARM_UP)") $(if $(WARM_UP_ITERATIONS),--warm-up-iterations $(WARM_UP_ITERATIONS)) $(if $(ITERATIONS),--iterations $(ITERATIONS))
 
 test-300w: caffe ## test on every subset there is: PRESET= [DATA= WEIGHTS= OUT=]; Table 1, pictures, a line a subset
@@ -94,6 +98,17 @@ test-aflw: caffe ## test a 5-point or a 68-point model on AFLW: PRESET= [AFLW_DA
 	@$(RAR) -m tools.test_faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(AFLW_DATA)" --sets aflw \
 	  --out "$(OUT)/results_aflw.json" --batch $(BATCH)
 	@$(PYTHON) -m tools.evaluate aflw --results "$(OUT)/results_aflw.json"
+
+ABLATIONS ?= initialisation=direct initialisation=mean initialisation=random weighting=uniform weighting=ones
+ablations: caffe ## Table 5, Sect. 4.4: variants trained from one warm-up as long as the full model: PRESET= [ABLATIONS= DATA= ITERATIONS=]
+	@test -f "$(OUT)/warm_up.caffemodel" || { echo 'error: no $(OUT)/warm_up.caffemodel: make train-300w PRESET=$(PRESET) first' >&2; exit 1; }
+	@for change in $(ABLATIONS); do \
+	  $(MAKE) --no-print-directory train-300w test-300w PRESET="$(PRESET)+$$change" OUT="$(OUT)+$$change" \
+	  WARM_UP="$(OUT)/warm_up.caffemodel" || exit 1; done
+	@$(RAR) -m tools.evaluate ablations --results "$(OUT)/results.json" \
+	  $(foreach a,$(ABLATIONS),--results "$(OUT)+$(a)/results.json")
+	@$(PYTHON) -m tools.draw.compare --data "$(DATA)" --out "$(OUT)/pictures/compare.png" \
+	  "$(OUT)/results.json" $(foreach a,$(ABLATIONS),"$(OUT)+$(a)/results.json")
 
 tables: caffe ## Tables 1, 2, 3 and 5 from all results under RUNS=runs: Markdown, CSV, LaTeX in TABLES=tables
 	@$(RAR) -m tools.tables --runs "$(RUNS)" --out "$(TABLES)"

@@ -48,6 +48,8 @@ class Preset:
         good already is made worse by untrained LSTMs; with one rate for both, the gates learn to shut before the
         candidates learn anything, and stay shut.
     gate_bias: initial bias of the output gates.
+    initialisation, weighting, policy, estimator: as the layers' own docstrings say (layers/initialisation.py,
+        attention.py, reward.py). Policy "fixed" walks through the face, inner landmarks first and the contour last.
     """
 
     name: str
@@ -78,6 +80,8 @@ class Preset:
     temperature: float = 0.1
     initialisation: str = "robust"
     weighting: str = "gaussian"
+    policy: str = "argmax"
+    estimator: str = "expected"
 
     @property
     def alpha(self) -> float:
@@ -160,7 +164,25 @@ TINY = Preset(
     end_to_end=Phase(base_lr=0.0005, iterations=1600, clip_gradients=3, snapshot=1000, test_interval=1000),
 )
 
-PRESETS = {preset.name: preset for preset in (VGG19, VGG19_128, COFW_128, AFLW_128, TINY)}
+COMPACT = replace(
+    TINY,
+    name="compact",
+    crop_size=96,
+    stages=(
+        Stage("conv1", 24, 2, pool=True),
+        Stage("conv2", 48, 2, pool=True),
+        Stage("conv3", 96, 3),
+        Stage("conv4", 128, 3),
+    ),
+    reduction=64,
+    deconv6=48,
+    deconv7=24,
+    sigma=1.2,
+    warm_up=Phase(base_lr=0.01, iterations=40000, clip_gradients=10, snapshot=2000, test_interval=2000),
+    end_to_end=Phase(base_lr=0.0005, iterations=12000, clip_gradients=3, snapshot=2000, test_interval=2000),
+)
+
+PRESETS = {preset.name: preset for preset in (VGG19, VGG19_128, COFW_128, AFLW_128, COMPACT, TINY)}
 
 
 def preset(name: str) -> Preset:
@@ -172,7 +194,25 @@ def preset(name: str) -> Preset:
     base, *changes = name.split("+")
     if base not in PRESETS:
         raise RarError(f"no preset {base!r}: choose one of {', '.join(PRESETS)}")
-    return replace(PRESETS[base], name=name, **dict(_change(change) for change in changes))
+    settings = dict(_change(change) for change in changes)
+    start = _with_unit_weights(PRESETS[base]) if settings.get("weighting") == "ones" else PRESETS[base]
+    return replace(start, name=name, **settings)
+
+
+def _with_unit_weights(preset: Preset) -> Preset:
+    """The preset for gamma^l = 1, L times the uniform weights that sum to 1: a step is up to alpha px.
+
+    What the weights have enlarged is taken back: the features, the loss (squared), and the rates, as for fewer
+    landmarks. Without that the first updates throw every shape off the face.
+    """
+    share = 1 / preset.landmarks
+    return replace(
+        preset,
+        feature_scale=preset.feature_scale * share,
+        refinement_weight=preset.refinement_weight * share**2,
+        lstm_lr=preset.lstm_lr * share**2,
+        gate_lr=preset.gate_lr * share**2,
+    )
 
 
 def _change(text: str) -> tuple[str, Any]:
