@@ -38,7 +38,7 @@ VENVS    := $(CACHE)/venv
 RAR := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings"; $(PYTHON)
 
 .PHONY: help caffe env prototxt data-300w data-cofw data-aflw check-data \
-  train-300w test-300w test-cofw test-aflw ablations tables report test-occlusion detect vgg19 demo bench test lint clean
+  train-300w test-300w test-cofw test-aflw ablations tables report test-occlusion detect ship vgg19 demo bench test lint clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -122,6 +122,9 @@ test-occlusion: caffe ## NME under a disc of growing size, on TEST_SET: PRESET= 
 detect: caffe ## landmarks on pictures: IMAGES="a.jpg folder/" [PRESET= WEIGHTS= OUT= BOXFILE= TRACE=1]
 	@$(RAR) -m tools.detect --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(OUT)/detected" --batch $(BATCH) \
 	  $(if $(BOXFILE),--boxes "$(BOXFILE)") $(if $(filter 1,$(TRACE)),--trace) $(IMAGES)
+
+ship: caffe ## models/PRESET out of a finished run: weights at half precision, tested, and the model card: PRESET= COMMANDS="made by | ..." [DATA= OUT=]
+	@$(RAR) -m tools.ship --preset $(PRESET) --run "$(OUT)" --data "$(DATA)" --out "models/$(PRESET)" --commands "$(COMMANDS)"
 
 demo: caffe ## all of it on embedded synthetic faces, no download: data, training of `tiny`, test, table, pictures
 	@$(PYTHON) -m data_prep.synthetic_faces --out "$(DEMO)/faces" --seed $(SEED)
