@@ -1,4 +1,4 @@
-"""Make a folder of models/ out of a finished run: weights at half precision, tested as they are shipped, and their card.
+"""A folder of models/ out of a finished run: weights at half precision, tested as they are shipped, and their card.
 
 python3 -m tools.ship --preset compact --run runs/compact --data data/300w_96 --out models/compact
 """
@@ -37,8 +37,8 @@ def rounding(before: w300.Evaluation, after: w300.Evaluation, size: int) -> str:
     if abs(changes[worst]) > LARGEST_CHANGE:
         raise RarError(f"half precision changes {worst} by {changes[worst]:+.3f} %: raise MANTISSA_BITS")
     return (
-        f"Weights are at half precision with {MANTISSA_BITS} mantissa bits ({size / 1e6:.1f} MB), in Caffe's HDF5 format "
-        f"(`caffe test -weights` reads them); that changes the mean error by {changes[worst]:+.4f} at most."
+        f"Weights are at half precision with {MANTISSA_BITS} mantissa bits ({size / 1e6:.1f} MB), in Caffe's HDF5 "
+        f"format (`caffe test -weights` reads them); that changes the mean error by {changes[worst]:+.4f} at most."
     )
 
 
