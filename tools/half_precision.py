@@ -23,7 +23,7 @@ SMALLEST = 4096  # elements; biases, statistics and basis shapes are few and kee
 def rounded(values: NDArray[np.float32], bits: int = MANTISSA_BITS) -> NDArray[np.float16]:
     """Half precision with `bits` of its ten mantissa bits, rounded to the nearest, ties to even."""
     drop = 23 - bits  # in single precision, so that it is rounded once
-    whole = values.view(np.uint32).astype(np.uint64)
+    whole = values.view(np.uint32).astype(np.int64)
     whole = (whole + (1 << (drop - 1)) - 1 + ((whole >> drop) & 1)) >> drop << drop
     return whole.astype(np.uint32).view(np.float32).astype(np.float16)
 
