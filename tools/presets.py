@@ -121,27 +121,24 @@ VGG19 = Preset(
 VGG19_128 = replace(VGG19, name="vgg19_128", crop_size=128, sigma=1.5, window=3)
 
 
-def _with_landmarks(name: str, landmarks: int, basis_size: int) -> Preset:
-    """VGG19_128 for another number of landmarks.
+def _with_landmarks(base: Preset, name: str, landmarks: int, basis_size: int) -> Preset:
+    """The preset `base`, of 68 landmarks, for another number of them.
 
     Gamma sums to 1, so with fewer landmarks each weighs more: features are scaled to reach the LSTMs as strong as
     before, and rates lowered by the square by which alpha Gamma, the lever of an LSTM's output on the shape, has grown.
     """
-    share = landmarks / VGG19_128.landmarks
+    share = landmarks / base.landmarks
     return replace(
-        VGG19_128,
+        base,
         name=name,
         landmarks=landmarks,
         scheme=str(landmarks),
         basis_size=basis_size,
-        feature_scale=round(VGG19_128.feature_scale * share**0.5, 2),
-        lstm_lr=round(VGG19_128.lstm_lr * share**2, 2),
-        gate_lr=round(VGG19_128.gate_lr * share**2, 2),
+        feature_scale=round(base.feature_scale * share**0.5, 2),
+        lstm_lr=round(base.lstm_lr * share**2, 2),
+        gate_lr=round(base.gate_lr * share**2, 2),
     )
 
-
-COFW_128 = _with_landmarks("cofw_128", 29, 100)
-AFLW_128 = _with_landmarks("aflw_128", 5, 50)  # beside a similarity five points vary in six ways: 50 shapes span them
 
 TINY = Preset(
     name="tiny",
@@ -182,7 +179,12 @@ COMPACT = replace(
     end_to_end=Phase(base_lr=0.0005, iterations=12000, clip_gradients=3, snapshot=2000, test_interval=2000),
 )
 
-PRESETS = {preset.name: preset for preset in (VGG19, VGG19_128, COFW_128, AFLW_128, COMPACT, TINY)}
+COFW_128 = _with_landmarks(VGG19_128, "cofw_128", 29, 100)
+# Beside a similarity five points vary in six ways: 50 shapes span them.
+AFLW_128 = _with_landmarks(VGG19_128, "aflw_128", 5, 50)
+AFLW_COMPACT = _with_landmarks(COMPACT, "aflw_compact", 5, 50)
+
+PRESETS = {chosen.name: chosen for chosen in (VGG19, VGG19_128, COMPACT, TINY, COFW_128, AFLW_128, AFLW_COMPACT)}
 
 
 def preset(name: str) -> Preset:
