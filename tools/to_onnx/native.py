@@ -49,7 +49,7 @@ def deconvolution(layer: Layer, bottom: Value) -> Value:
 @translates("Pooling")
 def pooling(layer: Layer, bottom: Value) -> Value:
     parameter = layer.proto.pooling_param
-    if parameter.pool != MAX_POOLING or parameter.pad or not parameter.kernel_size:
+    if parameter.pool != MAX_POOLING or parameter.pad or parameter.stride_h or not parameter.kernel_size:
         layer.refuse("only max-pooling of a square window without padding")
     size, stride = [parameter.kernel_size] * 2, [parameter.stride] * 2
     return bottom.op("MaxPool", kernel_shape=size, strides=stride, ceil_mode=1)  # Caffe rounds up
@@ -64,6 +64,8 @@ def relu(layer: Layer, bottom: Value) -> Value:
 @translates("InnerProduct")
 def inner_product(layer: Layer, bottom: Value) -> Value:
     parameter = layer.proto.inner_product_param
+    if parameter.axis < 0:
+        layer.refuse("an axis counted from the back")
     rows = bottom.reshape(*[0] * parameter.axis, -1)
     product = rows @ layer.weight(0, transposed=not parameter.transpose)
     return product + layer.weight(1) if parameter.bias_term else product

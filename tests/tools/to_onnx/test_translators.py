@@ -182,6 +182,7 @@ def test_every_translator_is_tested_here_or_with_the_fit() -> None:
         ('type: "Sigmoid" top: "y"', r"layer tested \(Sigmoid\) cannot be exported to ONNX: there is no translator"),
         ('type: "Power" top: "y" power_param { power: 2 }', "a power other than 1"),
         ('type: "Pooling" top: "y" pooling_param { pool: AVE kernel_size: 2 }', "only max-pooling"),
+        (PRODUCT.format("axis: -1"), "an axis counted from the back"),
         ('type: "Reduction" top: "y" reduction_param { operation: ASUM }', "a reduction other than the sum"),
         ('type: "Reshape" top: "y" reshape_param { axis: 1 shape { dim: -1 } }', "a reshape of some axes"),
         ('type: "Flatten" top: "y" flatten_param { axis: 2 }', "a flattening other than"),
