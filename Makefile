@@ -24,6 +24,8 @@ VALIDATION ?= 0
 SEED     ?= 0
 OUT      ?= runs/$(PRESET)
 WEIGHTS  ?= $(OUT)/rar.caffemodel
+ONNX     ?= $(OUT)/rar.onnx
+FACES    ?= 50
 TEST_SET ?= helen
 BATCH    ?= 1
 DEMO     ?= demo
@@ -35,11 +37,12 @@ CACHE    := $(or $(RAR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rar-caffe)
 VGG      := $(CACHE)/vgg19/vgg19_conv.caffemodel
 VENVS    := $(CACHE)/venv
 
-# Python with Caffe and the right BLAS kernels; fails with one line when Caffe is not built.
-RAR := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings"; $(PYTHON)
+# Caffe and the right BLAS kernels for what follows; fails with one line when Caffe is not built.
+WITH_CAFFE := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings";
+RAR := $(WITH_CAFFE) $(PYTHON)
 
 .PHONY: help caffe env prototxt data-300w data-cofw data-aflw check-data \
-  train-300w test-300w test-cofw test-aflw ablations tables report test-occlusion detect ship vgg19 demo bench test lint clean
+  train-300w test-300w test-cofw test-aflw ablations tables report test-occlusion detect ship vgg19 demo bench test lint clean onnx test-onnx onnx-packages
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -126,6 +129,16 @@ detect: caffe ## landmarks on pictures: IMAGES="a.jpg folder/" [PRESET= WEIGHTS=
 
 ship: caffe ## models/PRESET out of a finished run: weights at half precision, tested, and the model card: PRESET= COMMANDS="made by | ..." [DATA= OUT=]
 	@$(RAR) -m tools.ship --preset $(PRESET) --run "$(OUT)" --data "$(DATA)" --out "models/$(PRESET)" --commands "$(COMMANDS)"
+
+onnx: caffe $(VENVS)/onnx/made ## the whole detector as one ONNX file: PRESET= [WEIGHTS= ONNX= RGB=1 HALF=1]
+	@$(WITH_CAFFE) $(VENVS)/onnx/bin/python -m tools.to_onnx --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(ONNX)" \
+	  $(if $(filter 1,$(RGB)),--rgb) $(if $(filter 1,$(HALF)),--half)
+
+test-onnx: caffe $(VENVS)/onnx/made ## that file beside Caffe, px and ms a face: PRESET= [WEIGHTS= ONNX= DATA= TEST_SET=helen FACES=50]
+	@$(WITH_CAFFE) $(VENVS)/onnx/bin/python -m tools.to_onnx.compare --preset $(PRESET) --weights "$(WEIGHTS)" --onnx "$(ONNX)" \
+	  --data "$(DATA)/$(TEST_SET)" --faces $(FACES)
+
+onnx-packages: $(VENVS)/onnx/made ## onnx and onnxruntime from PyPI, which `make onnx` and its tests need
 
 demo: caffe ## all of it on embedded synthetic faces, no download: data, training of `tiny`, test, table, pictures
 	@$(PYTHON) -m data_prep.synthetic_faces --out "$(DEMO)/faces" --seed $(SEED)
