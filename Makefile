@@ -30,7 +30,7 @@ CACHE    := $(or $(RAR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rar-caffe)
 VGG      := $(CACHE)/vgg19/vgg19_conv.caffemodel
 VENVS    := $(CACHE)/venv
 DASK_SETTINGS := tools/detect_many/dask.yaml
-HOST     ?= 127.0.0.1
+LISTEN   ?= 127.0.0.1
 
 # Caffe and the right BLAS kernels for what follows; fails with one line when Caffe is not built.
 WITH_CAFFE := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings";
@@ -118,8 +118,8 @@ detect-many: caffe $(VENVS)/many/made ## landmarks on millions of pictures, on a
 
 many: $(VENVS)/many/made ## Dask and Parquet, which detect-many and its tests need, into an environment of their own
 
-many-scheduler: $(VENVS)/many/made ## Dask's scheduler for detect-many on several machines, in a network that you trust: [HOST=127.0.0.1]
-	@DASK_CONFIG=$(DASK_SETTINGS) $(VENVS)/many/bin/dask scheduler --host $(HOST)
+many-scheduler: $(VENVS)/many/made ## Dask's scheduler for detect-many on several machines, in a network that you trust: [LISTEN=127.0.0.1]
+	@DASK_CONFIG=$(DASK_SETTINGS) $(VENVS)/many/bin/dask scheduler --host $(LISTEN)
 
 many-worker: caffe $(VENVS)/many/made ## a machine's processes for detect-many: SCHEDULER=tcp://HOST:8786 [WORKERS=one a core]
 	@test -n "$(SCHEDULER)" || { echo 'error: give SCHEDULER=tcp://HOST:8786, as make many-scheduler prints it' >&2; exit 1; }
