@@ -31,7 +31,7 @@ def connected(scheduler: str | None, workers: int) -> Iterator[Client]:
 @contextmanager
 def _local(workers: int) -> Iterator[Client]:
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # for them: the processes are the parallelism
-    quiet = {"silence_logs": logging.CRITICAL, "dashboard_address": None}
+    quiet = {"silence_logs": logging.CRITICAL, "dashboard_address": "127.0.0.1:0"}
     dask.config.update(dask.config.config, *dask.config.collect_yaml([SETTINGS]))
     with (
         dask.config.set({"distributed.scheduler.no-workers-timeout": WAIT_RESTART}),
