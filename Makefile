@@ -36,13 +36,15 @@ REPORT   ?= report.html
 CACHE    := $(or $(RAR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rar-caffe)
 VGG      := $(CACHE)/vgg19/vgg19_conv.caffemodel
 VENVS    := $(CACHE)/venv
+DASK_SETTINGS := tools/detect_many/dask.yaml
+LISTEN   ?= 127.0.0.1
 
 # Caffe and the right BLAS kernels for what follows; fails with one line when Caffe is not built.
 WITH_CAFFE := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings";
 RAR := $(WITH_CAFFE) $(PYTHON)
 
 .PHONY: help caffe env prototxt data-300w data-cofw data-aflw check-data \
-  train-300w test-300w test-cofw test-aflw ablations tables report test-occlusion detect ship vgg19 demo bench test lint clean onnx test-onnx onnx-packages
+  train-300w test-300w test-cofw test-aflw ablations tables report test-occlusion detect ship vgg19 demo bench test lint clean onnx test-onnx onnx-packages detect-many many many-scheduler many-worker
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -139,6 +141,21 @@ test-onnx: caffe $(VENVS)/onnx/made ## that file beside Caffe, px and ms a face:
 	  --data "$(DATA)/$(TEST_SET)" --faces $(FACES)
 
 onnx-packages: $(VENVS)/onnx/made ## onnx and onnxruntime from PyPI, which `make onnx` and its tests need
+
+detect-many: caffe $(VENVS)/many/made ## landmarks on millions of pictures, on all cores: LIST=FILE or IMAGES= [PRESET= WEIGHTS= OUT= BOXFILE= SCHEDULER= WORKERS= CHUNK=]
+	@$(WITH_CAFFE) $(VENVS)/many/bin/python -m tools.detect_many --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(OUT)/many" $(if $(LIST),--list "$(LIST)") \
+	  $(if $(BOXFILE),--boxes "$(BOXFILE)") $(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(if $(WORKERS),--workers $(WORKERS)) \
+	  $(if $(CHUNK),--chunk $(CHUNK)) $(IMAGES)
+
+many: $(VENVS)/many/made ## Dask and Parquet, which detect-many and its tests need, into an environment of their own
+
+many-scheduler: $(VENVS)/many/made ## Dask's scheduler for detect-many on several machines, in a network that you trust: [LISTEN=127.0.0.1]
+	@DASK_CONFIG=$(DASK_SETTINGS) $(VENVS)/many/bin/dask scheduler --host $(LISTEN)
+
+many-worker: caffe $(VENVS)/many/made ## a machine's processes for detect-many: SCHEDULER=tcp://HOST:8786 [WORKERS=one a core]
+	@test -n "$(SCHEDULER)" || { echo 'error: give SCHEDULER=tcp://HOST:8786, as make many-scheduler prints it' >&2; exit 1; }
+	@$(WITH_CAFFE) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 DASK_CONFIG=$(DASK_SETTINGS) $(VENVS)/many/bin/dask worker $(SCHEDULER) \
+	  --nthreads 1 --nworkers $(or $(WORKERS),$$($(PYTHON) -c 'from tools.environment import usable_cores as n; print(n())'))
 
 demo: caffe ## all of it on embedded synthetic faces, no download: data, training of `tiny`, test, table, pictures
 	@$(PYTHON) -m data_prep.synthetic_faces --out "$(DEMO)/faces" --seed $(SEED)
