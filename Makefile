@@ -26,15 +26,18 @@ BENCH    ?= bench
 RUNS     ?= runs
 TABLES   ?= tables
 REPORT   ?= report.html
+HOST     ?= 127.0.0.1
+PORT     ?= 7860
 CACHE    := $(or $(RAR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rar-caffe)
 VGG      := $(CACHE)/vgg19/vgg19_conv.caffemodel
 VENVS    := $(CACHE)/venv
 
 # Python with Caffe and the right BLAS kernels; fails with one line when Caffe is not built.
-RAR := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings"; $(PYTHON)
+SETTINGS := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings";
+RAR := $(SETTINGS) $(PYTHON)
 
 .PHONY: help caffe env prototxt data-300w data-cofw data-aflw check-data \
-  train-300w test-300w test-cofw test-aflw tables report test-occlusion detect vgg19 demo bench test lint clean
+  train-300w test-300w test-cofw test-aflw tables report test-occlusion detect web web-environments vgg19 demo bench test lint clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -107,6 +110,11 @@ test-occlusion: caffe ## NME under a disc of growing size, on TEST_SET: PRESET= 
 detect: caffe ## landmarks on pictures: IMAGES="a.jpg folder/" [PRESET= WEIGHTS= OUT= BOXFILE= TRACE=1]
 	@$(RAR) -m tools.detect --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(OUT)/detected" --batch $(BATCH) \
 	  $(if $(BOXFILE),--boxes "$(BOXFILE)") $(if $(filter 1,$(TRACE)),--trace) $(IMAGES)
+
+web: caffe $(VENVS)/web/made ## a page on this machine: drop a picture, see every step: [PRESET= WEIGHTS= HOST=127.0.0.1 PORT=7860]
+	@$(SETTINGS) $(VENVS)/web/bin/python -m tools.web --preset $(PRESET) --weights "$(WEIGHTS)" --host $(HOST) --port $(PORT)
+
+web-environments: $(VENVS)/web/made $(VENVS)/browser/made ## what the page and its tests need from PyPI
 
 demo: caffe ## all of it on embedded synthetic faces, no download: data, training of `tiny`, test, table, pictures
 	@$(PYTHON) -m data_prep.synthetic_faces --out "$(DEMO)/faces" --seed $(SEED)

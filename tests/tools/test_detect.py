@@ -112,6 +112,7 @@ def test_a_face_is_found() -> None:
     x, y = (box[:2] + box[2:]) / 2
     assert abs(x - 224) < 15 and abs(y - 122) < 15 and 70 < box[2] - box[0] < 130
     assert len(FaceFinder().find(np.full((200, 200, 3), 128, np.uint8))) == 0
+    assert len(FaceFinder().find(np.zeros((3, 9000, 3), np.uint8))) == 0
 
 
 def test_without_the_cascade_it_says_what_to_install(tmp_path: Path) -> None:

@@ -24,8 +24,7 @@ TITLE = "RAR: facial landmarks, step by step"
 DETECT = "detect"
 POST = f"/gradio_api/call/{DETECT}"
 # What gradio's frame loads, and ours; no route of gradio that takes or hands out files is among them.
-PAGES = ("/page/", "/sample.jpg", "/assets/", "/static/", "/theme.css", "/config", "/favicon.ico", "/manifest.json")
-GRADIO_LIVES = ("/gradio_api/startup-events", "/gradio_api/heartbeat/", "/gradio_api/app_id")
+PAGES = ("/page/", "/sample.jpg", "/assets/", "/static/", "/theme.css", "/favicon.ico", "/manifest.json")
 MOST_WAITING = 16  # pictures in the queue, all in memory
 BASE64 = 4 / 3  # of the bytes
 HEAD = '<link rel="stylesheet" href="/page/page.css">'
@@ -54,7 +53,7 @@ def make_app(answerer: Answerer, hosts: list[str]) -> FastAPI:
         show_error=False,
     )
     most = int(BASE64 * MOST_BYTES) + 4096
-    app.add_middleware(Limits, pages=(*PAGES, *GRADIO_LIVES), post=POST, most_bytes=most)
+    app.add_middleware(Limits, pages=PAGES, post=POST, most_bytes=most)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     return app
 

@@ -14,6 +14,7 @@ export function takePictures(page, look, complain) {
     if (input.files.length) look(input.files[0]);
     input.value = ""; // so that the same file can be chosen again
   });
+  page.querySelectorAll(".intake button").forEach((button) => (button.disabled = false));
 
   const take = (event, transfer) => {
     if (!transfer?.files.length) return;

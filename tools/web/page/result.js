@@ -1,7 +1,7 @@
 // What was found: choosing a face, going through its stages, downloads.
 import { drawOverview } from "./overview.js";
 import { FaceView } from "./view.js";
-import { Account } from "./account.js";
+import { tell } from "./panel.js";
 import { save } from "./save.js";
 
 const PACE = 550; // ms a stage while playing
@@ -10,13 +10,13 @@ export class Result {
   constructor(section) {
     this.section = section;
     this.view = new FaceView(section.querySelector(".view"));
-    this.account = new Account(section.querySelector(".now"));
     this.slider = section.querySelector("input[type=range]");
     this.playing = 0;
     this.#listen();
   }
 
   show(answer) {
+    this.#stop();
     this.answer = answer;
     this.section.hidden = false;
     this.stages = answer.faces.map(({ result }) => [result.s_d, ...result.stages]);
@@ -25,24 +25,24 @@ export class Result {
     this.#ticks();
     this.#radios();
     const { length } = answer.faces;
-    this.section.querySelector(".found").textContent =
+    this.#part(".found").textContent =
       answer.found > length ? `${answer.found} faces; the ${length} largest are here.` : "";
-    this.#button(".json").textContent = length > 1 ? `All ${length} faces as JSON` : "JSON";
+    this.#part(".json").textContent = length > 1 ? `All ${length} faces as JSON` : "JSON";
     this.choose(0);
     this.section.scrollIntoView({ block: "nearest", behavior: "smooth" });
   }
 
   choose(index) {
     this.index = index;
-    drawOverview(this.section.querySelector(".overview"), this.answer, index, (other) => this.choose(other));
+    drawOverview(this.#part(".overview"), this.answer, index, (other) => this.choose(other));
     this.section.querySelectorAll(".faces input")[index].checked = true;
-    this.#button(".pts").textContent = this.answer.faces.length > 1 ? `Face ${index + 1} as .pts` : ".pts";
+    this.#part(".pts").textContent = this.answer.faces.length > 1 ? `Face ${index + 1} as .pts` : ".pts";
     this.view.open(this.answer.faces[index].view, this.answer.curves);
     this.#draw(false);
   }
 
-  // What is known of the stage on the slider.
-  get now() {
+  // What account() takes: all about the stage on the slider.
+  get stage() {
     const face = this.answer.faces[this.index];
     const place = Number(this.slider.value);
     const t = place - 1; // of S_hat_t; -1 for S_d
@@ -59,9 +59,10 @@ export class Result {
   }
 
   #draw(gently = true) {
-    this.slider.setAttribute("aria-valuetext", this.account.tell(this.now));
-    this.view.draw(this.now, gently);
-    this.section.style.setProperty("--place", this.slider.value / this.slider.max);
+    const stage = this.stage;
+    const words = tell(this.#part(".now"), this.#part(".key"), stage);
+    this.slider.setAttribute("aria-valuetext", words);
+    this.view.draw(stage, `Face ${this.index + 1}: ${words}`, gently);
     this.section.querySelectorAll(".ticks span").forEach((tick, place) =>
       tick.classList.toggle("here", place === Number(this.slider.value)));
   }
@@ -75,7 +76,7 @@ export class Result {
     if (this.playing) return this.#stop();
     if (this.slider.value === this.slider.max) this.slider.value = 0;
     this.#draw();
-    this.#button(".play .word").textContent = "Pause";
+    this.#part(".play .word").textContent = "Pause";
     this.playing = setInterval(() => {
       this.#go(1);
       if (this.slider.value === this.slider.max) this.#stop();
@@ -85,15 +86,15 @@ export class Result {
   #stop() {
     clearInterval(this.playing);
     this.playing = 0;
-    this.#button(".play .word").textContent = "Play";
+    this.#part(".play .word").textContent = "Play";
   }
 
-  #button(selector) {
+  #part(selector) {
     return this.section.querySelector(selector);
   }
 
   #listen() {
-    const on = (selector, act) => this.#button(selector).addEventListener("click", act);
+    const on = (selector, act) => this.#part(selector).addEventListener("click", act);
     const byHand = (places) => () => {
       this.#stop();
       this.#go(places);
@@ -114,10 +115,11 @@ export class Result {
   }
 
   #ticks() {
-    const names = this.stages[0].map((_, place) => (place ? String(place - 1) : "S_d"));
-    this.#button(".ticks").replaceChildren(...names.map((name) => {
+    const names = this.stages[0].map((_, place) => (place ? place - 1 : "d"));
+    this.#part(".ticks").replaceChildren(...names.map((name, place) => {
       const tick = document.createElement("span");
-      tick.textContent = name === "S_d" ? "d" : name;
+      tick.textContent = name;
+      tick.classList.toggle("minor", place > 0 && (place - 1) % 5 !== 0);
       return tick;
     }));
   }
@@ -130,7 +132,7 @@ export class Result {
       label.append(radio, Object.assign(document.createElement("span"), { textContent: index + 1 }));
       return label;
     });
-    const box = this.#button(".faces");
+    const box = this.#part(".faces");
     box.replaceChildren(box.querySelector("legend"), ...labels);
     box.hidden = labels.length === 1;
   }

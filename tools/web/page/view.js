@@ -1,12 +1,14 @@
-// One face with a shape on it: curves, landmarks sized and shaded by their weights, the centre, the way so far.
+// One face with a shape on it: curves, landmarks sized and shaded by their weights, the centre, the step to come.
 import { make, path } from "./svg.js";
 
 const GLIDE = 220; // ms from one stage to the next
 const DOT = 1 / 190; // radius of a plain landmark, sides of the view
-const [SMALLEST, LARGEST] = [0.55, 1.9]; // times DOT, for weights of zero and of the largest
-const [FAINTEST, FULL] = [0.25, 1];
+const [SMALLEST, LARGEST] = [0.5, 2.2]; // times DOT, for weights of zero and of the largest
+const [FAINTEST, FULL] = [0.3, 1];
+const LONGER = 20; // a step is drawn so many times as long: it is a pixel or less
 
 const mix = (a, b, share) => a + (b - a) * share;
+const along = ([x, y], [toX, toY], share) => [mix(x, toX, share), mix(y, toY, share)];
 
 export class FaceView {
   constructor(svg) {
@@ -14,35 +16,34 @@ export class FaceView {
   }
 
   open({ left, top, pixel, size, image }, curves) {
-    const side = pixel * size;
+    const side = pixel * size; // px of the picture
     this.dot = DOT * side;
     this.curves = curves;
     this.shape = null;
     this.svg.setAttribute("viewBox", `${left - pixel / 2} ${top - pixel / 2} ${side} ${side}`);
     this.svg.style.setProperty("--line", `${side / 420}px`);
     const picture = make("image", { x: left - pixel / 2, y: top - pixel / 2, width: side, height: side, href: image });
-    this.trail = make("path", { class: "trail" });
+    this.step = make("path", { class: "step" });
     this.rims = make("path", { class: "rim" });
     this.lines = make("path", { class: "line" });
     this.dots = make("g", { class: "dots" });
     this.ring = make("circle", { class: "centre", r: 3.2 * this.dot });
-    this.svg.replaceChildren(picture, this.rims, this.lines, this.trail, this.dots, this.ring);
+    this.svg.replaceChildren(picture, this.rims, this.lines, this.dots, this.step, this.ring);
   }
 
-  // now: the shapes of all stages, the place among them, and the weights and the centre of the step that follows.
-  draw({ shapes, place, gamma, centre, confidence, t, steps }, gently) {
+  // The stage as account() takes it; words: what it is for those who do not see it.
+  draw({ shapes, place, gamma, centre, confidence, t }, words, gently) {
     const weights = gamma ?? (t < 0 ? confidence : undefined);
     const largest = weights ? Math.max(...weights) : 1;
     const shares = shapes[place].map((_, landmark) => (weights ? weights[landmark] / largest : undefined));
-    this.svg.dataset.kind = t < 0 ? "detected" : "refined";
-    this.svg.style.setProperty("--done", Math.max(t, 0) / Math.max(steps, 1));
-    this.svg.setAttribute("aria-label", `Face with ${shapes[place].length} landmarks`);
+    const next = centre === undefined ? undefined : shapes[place + 1];
+    this.svg.dataset.kind = t < 0 ? "detected" : t === 0 ? "start" : "refined";
+    this.svg.setAttribute("aria-label", words);
     this.ring.style.display = centre === undefined ? "none" : "";
     this.#glide(shapes[place], gently, (shape) => {
       this.#curves(shape);
       this.#dots(shape, shares);
-      const way = shapes.slice(1, place);
-      this.trail.setAttribute("d", shape.map((end, l) => path([...way.map((each) => each[l]), end])).join(""));
+      this.step.setAttribute("d", next ? shape.map((from, l) => path([from, along(from, next[l], LONGER)])).join("") : "");
       if (centre !== undefined) {
         this.ring.setAttribute("cx", shape[centre][0]);
         this.ring.setAttribute("cy", shape[centre][1]);
@@ -77,7 +78,7 @@ export class FaceView {
     const step = (time) => {
       const done = Math.min(1, Math.max(0, (time - begun) / GLIDE));
       const eased = done * (2 - done);
-      this.shape = target.map(([x, y], l) => [mix(from[l][0], x, eased), mix(from[l][1], y, eased)]);
+      this.shape = target.map((point, l) => along(from[l], point, eased));
       draw(this.shape);
       if (done < 1) this.frame = requestAnimationFrame(step);
     };
