@@ -87,6 +87,14 @@ def test_batches_and_threads_change_nothing(weights: Path, picture: tuple[Path, 
     assert shared.detect(image, []) == []
 
 
+def test_another_thread_than_the_one_that_made_it(weights: Path, picture: tuple[Path, Array]) -> None:
+    image, boxes = read_image(picture[0]), [picture[1]]
+    shared = Detector("tiny", weights)
+    with ThreadPoolExecutor(1) as thread:
+        there = thread.submit(shared.detect, image, boxes).result()
+    np.testing.assert_array_equal(there[0].points, shared.detect(image, boxes)[0].points)
+
+
 @pytest.mark.parametrize(
     ("boxes", "message"),
     [

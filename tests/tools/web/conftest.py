@@ -53,7 +53,7 @@ def server(trained: Path, small_project: Path, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Chromium without a window; its camera sees FACE."""
+    """Chromium without a window, as a context whose pages share a cache; its camera sees FACE; nothing moves for show."""
     site = next((environment("browser") / "lib").glob("python3*/site-packages"))
     program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if program is None:
@@ -67,17 +67,22 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with sync_playwright() as driver:
         arguments = [*camera, f"--use-file-for-fake-video-capture={film}"]
         made = driver.chromium.launch(executable_path=program, args=arguments)
-        yield made
+        yield made.new_context(reduced_motion="reduce")
         made.close()
 
 
 class Visit:
-    """A visitor's page, and what it has asked of whom and complained about."""
+    """A visitor's page of 1280 x 900 px, what it has asked of whom and complained about.
 
-    def __init__(self, context: Any, address: str) -> None:
+    folder: for the files that are sent.
+    """
+
+    def __init__(self, browser: Any, address: str, folder: Path) -> None:
+        self.folder = folder
         self.requests: list[str] = []
         self.complaints: list[str] = []
-        self.page = context.new_page()
+        self.page = browser.new_page()
+        self.page.set_viewport_size({"width": 1280, "height": 900})
         self.page.set_default_timeout(PATIENCE)
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -87,8 +92,13 @@ class Visit:
 
     def send(self, name: str, stored: bytes) -> None:
         """Choose a picture file."""
-        file = {"name": name, "mimeType": "application/octet-stream", "buffer": stored}
-        self.page.set_input_files("input[type=file]", file)
+        self.page.set_input_files("input[type=file]", self.file(name, stored))
+
+    def file(self, name: str, stored: bytes) -> Path:
+        """A file to choose."""
+        path = self.folder / name
+        path.write_bytes(stored)
+        return path
 
     def found(self, name: str) -> str:
         """Wait until faces of that picture are shown; what the page says then."""
@@ -116,10 +126,9 @@ class Visit:
 
 
 @pytest.fixture
-def visit(server: Server, browser: Any) -> Iterator[Visit]:
-    """A visit with a window of 1280 x 900 px that moves nothing for show. A complaint of the page's scripts fails it."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    made = Visit(context, server.address)
+def visit(server: Server, browser: Any, tmp_path: Path) -> Iterator[Visit]:
+    """A visit. A complaint of the page's scripts fails it."""
+    made = Visit(browser, server.address, tmp_path)
     yield made
-    context.close()
+    made.page.close()
     assert made.complaints == []
