@@ -53,7 +53,7 @@ def server(trained: Path, small_project: Path, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Chromium without a window, as a context whose pages share a cache; its camera sees FACE; nothing moves for show."""
+    """Chromium without a window; pages share its cache, its camera sees FACE, nothing moves for show."""
     site = next((environment("browser") / "lib").glob("python3*/site-packages"))
     program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if program is None:
@@ -86,9 +86,13 @@ class Visit:
         self.page.set_default_timeout(PATIENCE)
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+        self.page.on("console", self._said)
         self.page.goto(address)
         self.page.locator(".sample:enabled").wait_for()
+
+    def _said(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
 
     def send(self, name: str, stored: bytes) -> None:
         """Choose a picture file."""
