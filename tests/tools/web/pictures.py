@@ -44,7 +44,7 @@ def deep() -> bytes:
 
 
 def bomb(side: int = 30_000) -> bytes:
-    """PNG of 900 million pixels in about 110 kB."""
+    """PNG of 900 million pixels in half a megabyte."""
     return png(side, side, depth=1, colour=0, lines=bytes(side * (side // 8 + 1)))
 
 
