@@ -33,6 +33,8 @@ BENCH    ?= bench
 RUNS     ?= runs
 TABLES   ?= tables
 REPORT   ?= report.html
+HOST     ?= 127.0.0.1
+PORT     ?= 7860
 CACHE    := $(or $(RAR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rar-caffe)
 VGG      := $(CACHE)/vgg19/vgg19_conv.caffemodel
 VENVS    := $(CACHE)/venv
@@ -43,8 +45,9 @@ LISTEN   ?= 127.0.0.1
 WITH_CAFFE := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings";
 RAR := $(WITH_CAFFE) $(PYTHON)
 
-.PHONY: help caffe env prototxt data-300w data-cofw data-aflw check-data \
-  train-300w test-300w test-cofw test-aflw ablations tables report test-occlusion detect ship vgg19 demo bench test lint clean onnx test-onnx onnx-packages detect-many many many-scheduler many-worker
+.PHONY: help caffe env prototxt vgg19 data-300w data-cofw data-aflw check-data train-300w test-300w test-cofw test-aflw \
+  ablations tables report test-occlusion ship finder detect calibrate test-detect detect-many many many-scheduler \
+  many-worker onnx test-onnx onnx-packages web web-environments demo bench test lint clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -156,6 +159,11 @@ many-worker: caffe $(VENVS)/many/made ## a machine's processes for detect-many: 
 	@test -n "$(SCHEDULER)" || { echo 'error: give SCHEDULER=tcp://HOST:8786, as make many-scheduler prints it' >&2; exit 1; }
 	@$(WITH_CAFFE) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 DASK_CONFIG=$(DASK_SETTINGS) $(VENVS)/many/bin/dask worker $(SCHEDULER) \
 	  --nthreads 1 --nworkers $(or $(WORKERS),$$($(PYTHON) -c 'from tools.environment import usable_cores as n; print(n())'))
+
+web: caffe $(VENVS)/web/made ## a page on this machine: drop a picture, see every step: [PRESET= WEIGHTS= HOST=127.0.0.1 PORT=7860]
+	@$(WITH_CAFFE) $(VENVS)/web/bin/python -m tools.web --preset $(PRESET) --weights "$(WEIGHTS)" --host $(HOST) --port $(PORT)
+
+web-environments: $(VENVS)/web/made $(VENVS)/browser/made ## what the page and its tests need from PyPI
 
 demo: caffe ## all of it on embedded synthetic faces, no download: data, training of `tiny`, test, table, pictures
 	@$(PYTHON) -m data_prep.synthetic_faces --out "$(DEMO)/faces" --seed $(SEED)

@@ -41,6 +41,11 @@ def read_upright(path: Path) -> Image:
     return _decode(path, cv2.IMREAD_COLOR)
 
 
+def decode_upright(stored: bytes, name: str) -> Image:
+    """`read_upright` of a file in memory, called `name` in errors."""
+    return _decoded(stored, name, cv2.IMREAD_COLOR)
+
+
 def check_image(source: Source) -> tuple[int, int]:
     """Read all of it, a file at an eighth of its size, which is quicker: width and height to within 8 px."""
     if not isinstance(source, Path):
@@ -55,11 +60,18 @@ def _decode(path: Path, mode: int) -> Image:
         stored = path.read_bytes()
     except OSError as error:
         raise RarError(f"{path}: unreadable ({error.strerror}): replace it") from None
+    return _decoded(stored, str(path), mode)
+
+
+def _decoded(stored: bytes, name: str, mode: int) -> Image:
     if is_truncated(stored):
-        raise RarError(f"{path}: truncated, the file has no end mark: replace it")
-    image = cv2.imdecode(np.frombuffer(stored, np.uint8), mode) if stored else None
+        raise RarError(f"{name}: truncated, the file has no end mark: replace it")
+    try:
+        image = cv2.imdecode(np.frombuffer(stored, np.uint8), mode) if stored else None
+    except cv2.error:  # a size beyond OpenCV's limits
+        image = None
     if image is None:
-        raise RarError(f"{path}: no image can be read from it: replace it")
+        raise RarError(f"{name}: no image can be read from it: replace it")
     return np.asarray(image, np.uint8)
 
 

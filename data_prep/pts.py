@@ -31,8 +31,13 @@ def read_points(path: Path, landmarks: int) -> NDArray[np.float64]:
 
 def write_points(path: Path, shape: NDArray[np.floating]) -> None:
     """Write a shape (L, 2) of 0-based px with the usual header."""
+    path.write_text(points_text(shape), encoding="utf-8")
+
+
+def points_text(shape: NDArray[np.floating]) -> str:
+    """What `write_points` writes."""
     lines = [f"{x:.6f} {y:.6f}" for x, y in np.asarray(shape, np.float64) + 1]
-    path.write_text("\n".join(["version: 1", f"n_points: {len(lines)}", "{", *lines, "}", ""]), encoding="utf-8")
+    return "\n".join(["version: 1", f"n_points: {len(lines)}", "{", *lines, "}", ""])
 
 
 def _body(text: str, path: Path) -> str:

@@ -14,7 +14,7 @@ COMMANDS = [
     "data_prep.shape_pool", "data_prep.synthetic_faces", "tools.bench", "tools.detect", "tools.detect_many",
     "tools.draw", "tools.draw.compare", "tools.evaluate", "tools.make_nets", "tools.report", "tools.ship",
     "tools.tables", "tools.test_faces", "tools.test_occlusion", "tools.to_onnx", "tools.to_onnx.compare",
-    "tools.train", "tools.vgg19",
+    "tools.train", "tools.vgg19", "tools.web",
 ]  # fmt: skip
 
 

@@ -87,6 +87,14 @@ def test_batches_and_threads_change_nothing(weights: Path, picture: tuple[Path, 
     assert shared.detect(image, []) == []
 
 
+def test_another_thread_than_the_one_that_made_it(weights: Path, picture: tuple[Path, Array]) -> None:
+    image, boxes = read_image(picture[0]), [picture[1]]
+    shared = Detector("tiny", weights)
+    with ThreadPoolExecutor(1) as thread:
+        there = thread.submit(shared.detect, image, boxes).result()
+    np.testing.assert_array_equal(there[0].points, shared.detect(image, boxes)[0].points)
+
+
 @pytest.mark.parametrize(
     ("boxes", "message"),
     [
@@ -112,6 +120,7 @@ def test_a_face_is_found() -> None:
     x, y = (box[:2] + box[2:]) / 2
     assert abs(x - 224) < 15 and abs(y - 122) < 15 and 70 < box[2] - box[0] < 130
     assert len(FaceFinder().find(np.full((200, 200, 3), 128, np.uint8))) == 0
+    assert len(FaceFinder().find(np.zeros((3, 9000, 3), np.uint8))) == 0
 
 
 def test_without_the_cascade_it_says_what_to_install(tmp_path: Path) -> None:

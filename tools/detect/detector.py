@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ class Face(NamedTuple):
 
 
 class Detector:
-    """RAR with the weights of a preset. Threads may share one: they take turns at the net.
+    """RAR with the weights of a preset. Threads may share one: a thread of its own runs the net for them in turn.
 
     batch: faces at a time. RarError when the weights are missing or for another net.
     """
@@ -45,9 +45,10 @@ class Detector:
     def __init__(self, name: str, weights: str | Path, batch: int = 8) -> None:
         self.preset = preset(name)
         self.batch = batch
-        self._net = CropDetector(self.preset, Path(weights))
         self._finder: FaceFinder | None = None
-        self._lock = threading.Lock()
+        # oneDNN's engines belong to threads: a net runs only in the thread that made it.
+        self._thread = ThreadPoolExecutor(1, "rar")
+        self._net = self._thread.submit(CropDetector, self.preset, Path(weights)).result()
 
     def detect(self, image: Image, boxes: ArrayLike | None = None) -> list[Face]:
         """The faces of an image (H, W, 3), BGR, 8 bits.
@@ -57,10 +58,12 @@ class Detector:
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise RarError(f"an image is (height, width, 3) of 8 bits, BGR, not {image.shape} of {image.dtype}")
-        with self._lock:
-            given = self._found(image) if boxes is None else checked_boxes(boxes, image)
-            firsts = range(0, len(given), self.batch)
-            return [face for first in firsts for face in self._detect(image, given[first : first + self.batch])]
+        return self._thread.submit(self._all, image, boxes).result()
+
+    def _all(self, image: Image, boxes: ArrayLike | None) -> list[Face]:
+        given = self._found(image) if boxes is None else checked_boxes(boxes, image)
+        firsts = range(0, len(given), self.batch)
+        return [face for first in firsts for face in self._detect(image, given[first : first + self.batch])]
 
     def _found(self, image: Image) -> FloatArray:
         self._finder = self._finder or FaceFinder()

@@ -30,6 +30,8 @@ class FaceFinder:
         """Boxes (n, 4), x0 y0 x1 y1 in px of an image (H, W, 3) BGR, the largest face first."""
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         scale = min(1.0, LONGEST / max(grey.shape))
+        if scale * min(grey.shape) < SMALLEST:  # no face fits, and a thread of a picture has no smaller one
+            return np.empty((0, 4))
         small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
         found = self._cascade.detectMultiScale(cv2.equalizeHist(small), 1.1, 3, minSize=(SMALLEST, SMALLEST))
         squares = np.asarray(found, np.float64).reshape(-1, 4) / scale

@@ -1,0 +1,138 @@
+"""The page of the small preset, served for real, and a real browser to visit it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.tools.web.pictures import FACE, jpeg
+from tools.caffe_build.cache import root
+from tools.environment import PROJECT, caffe_environment
+
+BROWSERS = ("chromium", "chromium-browser")
+PATIENCE = 20_000  # ms for anything in the browser
+
+
+def environment(name: str) -> Path:
+    """The folder of one of the Makefile's environments, or a skip that names the target."""
+    folder = root() / "venv" / name
+    if not (folder / "made").is_file():
+        pytest.skip(f"no environment {name}: run make web-environments")
+    return folder
+
+
+class Server(NamedTuple):
+    """A running page: its address, its process, the folder that it has for temporary files."""
+
+    address: str
+    process: subprocess.Popen[str]
+    temporary: Path
+
+
+@pytest.fixture(scope="session")
+def server(trained: Path, small_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The page on this machine's own address, at any free port."""
+    python = environment("web") / "bin" / "python"
+    temporary = tmp_path_factory.mktemp("temporary")
+    options = ["--preset", "tiny", "--weights", str(trained / "rar_iter_12.caffemodel"), "--port", "0"]
+    command = [str(python), "-m", "tests.tools.web.server", str(small_project / "prototxt"), *options]
+    env = {**os.environ, **caffe_environment(), "TMPDIR": str(temporary), "GLOG_minloglevel": "2"}
+    with subprocess.Popen(command, cwd=PROJECT, env=env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        address = process.stdout.readline().split()[0]
+        yield Server(address, process, temporary)
+        process.terminate()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Chromium without a window; pages share its cache, its camera sees FACE, nothing moves for show."""
+    site = next((environment("browser") / "lib").glob("python3*/site-packages"))
+    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("no browser: run sudo apt-get install chromium")
+    sys.path.append(str(site))  # last: nothing of the system's packages is replaced
+    from playwright.sync_api import sync_playwright
+
+    film = tmp_path_factory.mktemp("camera") / "film.mjpeg"
+    film.write_bytes(jpeg(FACE))
+    camera = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    with sync_playwright() as driver:
+        arguments = [*camera, f"--use-file-for-fake-video-capture={film}"]
+        made = driver.chromium.launch(executable_path=program, args=arguments)
+        yield made.new_context(reduced_motion="reduce")
+        made.close()
+
+
+class Visit:
+    """A visitor's page of 1280 x 900 px, what it has asked of whom and complained about.
+
+    folder: for the files that are sent.
+    """
+
+    def __init__(self, browser: Any, address: str, folder: Path) -> None:
+        self.folder = folder
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page = browser.new_page()
+        self.page.set_viewport_size({"width": 1280, "height": 900})
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._said)
+        self.page.goto(address)
+        self.page.locator(".sample:enabled").wait_for()
+
+    def _said(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def send(self, name: str, stored: bytes) -> None:
+        """Choose a picture file."""
+        self.page.set_input_files("input[type=file]", self.file(name, stored))
+
+    def file(self, name: str, stored: bytes) -> Path:
+        """A file to choose."""
+        path = self.folder / name
+        path.write_bytes(stored)
+        return path
+
+    def found(self, name: str) -> str:
+        """Wait until faces of that picture are shown; what the page says then."""
+        said = self.page.locator(".status", has_text=f"found in {name}.")
+        said.wait_for()
+        return str(said.inner_text())
+
+    def stage(self, place: int) -> None:
+        """Put the slider to S_d (0) or S_hat_t (t + 1)."""
+        self.page.locator("input[type=range]").fill(str(place))
+
+    def dots(self) -> list[tuple[float, float]]:
+        """Where the landmarks are drawn, px of the picture."""
+        read = "dots => dots.map(dot => [+dot.getAttribute('cx'), +dot.getAttribute('cy')])"
+        return [tuple(dot) for dot in self.page.locator(".dots circle").evaluate_all(read)]
+
+    def save(self, button: str) -> Path:
+        """Press a button of a download; the file, under the name it is saved by."""
+        with self.page.expect_download() as waiting:
+            self.page.locator(button).click()
+        download = waiting.value
+        target = Path(download.path()).with_name(download.suggested_filename)
+        download.save_as(target)
+        return target
+
+
+@pytest.fixture
+def visit(server: Server, browser: Any, tmp_path: Path) -> Iterator[Visit]:
+    """A visit. A complaint of the page's scripts fails it."""
+    made = Visit(browser, server.address, tmp_path)
+    yield made
+    made.page.close()
+    assert made.complaints == []
