@@ -34,7 +34,7 @@ VENVS    := $(CACHE)/venv
 RAR := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings"; $(PYTHON)
 
 .PHONY: help caffe env prototxt data-300w data-cofw data-aflw check-data \
-  train-300w test-300w test-cofw test-aflw tables report test-occlusion detect vgg19 demo bench test lint clean
+  train-300w test-300w test-cofw test-aflw tables report test-occlusion finder detect calibrate test-detect vgg19 demo bench test lint clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -104,9 +104,18 @@ report: caffe ## all tables and pictures of RUNS=runs on one page, REPORT=report
 test-occlusion: caffe ## NME under a disc of growing size, on TEST_SET: PRESET= [DATA= WEIGHTS= OUT= TEST_SET=helen]
 	@$(RAR) -m tools.test_occlusion --model $(PRESET) "$(WEIGHTS)" --data "$(DATA)/$(TEST_SET)" --out "$(OUT)" --seed $(SEED)
 
-detect: caffe ## landmarks on pictures: IMAGES="a.jpg folder/" [PRESET= WEIGHTS= OUT= BOXFILE= TRACE=1]
+finder: $(VENVS)/finder/made ## the face finder of `make detect`, from PyPI
+
+detect: caffe finder ## landmarks on pictures and videos: IMAGES="a.jpg folder/ b.mp4" [PRESET= WEIGHTS= OUT= BOXFILE= TRACE=1 GPU=]
 	@$(RAR) -m tools.detect --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(OUT)/detected" --batch $(BATCH) \
-	  $(if $(BOXFILE),--boxes "$(BOXFILE)") $(if $(filter 1,$(TRACE)),--trace) $(IMAGES)
+	  $(if $(BOXFILE),--boxes "$(BOXFILE)") $(if $(filter 1,$(TRACE)),--trace) $(if $(GPU),--gpu $(GPU)) $(IMAGES)
+
+calibrate: caffe ## expected error of every landmark, beside the weights: PRESET= [DATA= WEIGHTS= OUT= TEST_SET=helen]
+	@$(RAR) -m tools.detect.calibrate --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(DATA)" --check $(TEST_SET) --out "$(OUT)"
+
+test-detect: caffe finder ## found boxes against given ones, time a face: W300=DIR [PRESET= WEIGHTS= OUT= TEST_SET=helen]
+	@test -n "$(W300)" || { echo 'error: give W300=DIR, the root of 300-W with afw/, helen/, lfpw/, ibug/' >&2; exit 1; }
+	@$(RAR) -m tools.detect.score --preset $(PRESET) --weights "$(WEIGHTS)" --raw "$(W300)" --set $(TEST_SET) --out "$(OUT)"
 
 demo: caffe ## all of it on embedded synthetic faces, no download: data, training of `tiny`, test, table, pictures
 	@$(PYTHON) -m data_prep.synthetic_faces --out "$(DEMO)/faces" --seed $(SEED)
