@@ -57,7 +57,10 @@ def _decode(path: Path, mode: int) -> Image:
         raise RarError(f"{path}: unreadable ({error.strerror}): replace it") from None
     if is_truncated(stored):
         raise RarError(f"{path}: truncated, the file has no end mark: replace it")
-    image = cv2.imdecode(np.frombuffer(stored, np.uint8), mode) if stored else None
+    try:
+        image = cv2.imdecode(np.frombuffer(stored, np.uint8), mode) if stored else None
+    except cv2.error as error:
+        raise RarError(f"{path}: OpenCV refuses it ({error.err}): make it smaller, or save it anew") from None
     if image is None:
         raise RarError(f"{path}: no image can be read from it: replace it")
     return np.asarray(image, np.uint8)

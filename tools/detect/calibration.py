@@ -84,8 +84,8 @@ def read_calibration(weights: Path) -> Calibration | None:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored.pop("format") != FORMAT:
             raise ValueError(f"no {FORMAT}")
-        lists = {name: tuple(map(float, stored.pop(name))) for name in ("coefficients", "scores", "errors")}
-        found = Calibration(**stored, **lists)
+        stored |= {name: tuple(map(float, stored[name])) for name in ("coefficients", "scores", "errors")}
+        found = Calibration(**stored)
         np.interp(0, found.scores, found.errors)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RarError(f"{path} is no calibration ({error}): run make calibrate, or remove it") from None

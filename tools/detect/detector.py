@@ -76,9 +76,7 @@ class Detector:
         """
         return self.detect_many([image], [boxes])[0]
 
-    def detect_many(
-        self, images: Sequence[Image], boxes: Sequence[ArrayLike | None] | None = None
-    ) -> list[list[Face]]:
+    def detect_many(self, images: Sequence[Image], boxes: Sequence[ArrayLike | None] | None = None) -> list[list[Face]]:
         """`detect` for every image; the net sees `batch` faces at a time, whichever images they are from.
 
         boxes: one entry per image, None to find them.
@@ -125,8 +123,8 @@ class Detector:
 
 
 def check_image(image: Image) -> None:
-    """RarError unless it is (H, W, 3) of 8 bits."""
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+    """RarError unless it is (H, W, 3) of 8 bits with pixels in it."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise RarError(f"an image is (height, width, 3) of 8 bits, BGR, not {image.shape} of {image.dtype}")
 
 

@@ -45,7 +45,7 @@ class FaceFinder:
         size = tuple(max(1, round(scale * length)) for length in (image.shape[1], image.shape[0]))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
         rows = np.asarray(self._detect(np.ascontiguousarray(small)), np.float64).reshape(-1, 16)
-        return cast(FloatArray, rows[rows[:, 0] >= CONFIDENT, 1:5] / scale)
+        return rows[rows[:, 0] >= CONFIDENT, 1:5] / scale
 
 
 def _as_detector_boxes(found: FloatArray) -> FloatArray:

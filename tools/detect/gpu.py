@@ -18,7 +18,9 @@ def check_gpu(number: int) -> None:
     )
     if asked.returncode:
         built = CPU_ONLY in asked.stderr
-        why = "this Caffe was built for the CPU alone: make caffe CUDA=1" if built else "no such GPU here: see nvidia-smi"
+        why = (
+            "this Caffe was built for the CPU alone: make caffe CUDA=1" if built else "no such GPU here: see nvidia-smi"
+        )
         raise RarError(f"cannot use GPU {number}, {why}, or leave --gpu out")
 
 
