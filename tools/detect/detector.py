@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +17,9 @@ from layers.common.errors import RarError
 from layers.common.shapes import FloatArray, affine_apply, affine_invert
 from tools.detect.calibration import read_calibration
 from tools.detect.finder import FaceFinder
-from tools.detect.gpu import check_gpu, use_gpu
+from tools.detect.gpu import use_gpu
 from tools.detector import CropDetector, Detections
-from tools.presets import preset
+from tools.presets import Preset, preset
 
 MARGIN = 1.4  # of the crops that the presets are trained on
 
@@ -52,6 +53,9 @@ class Face(NamedTuple):
 class Detector:
     """RAR with the weights of a preset. Threads may share one: they take turns at the net.
 
+    The net lives in a thread of its own: oneDNN runs a convolution only in the thread that prepared it, and Caffe keeps
+    its choice of CPU or GPU per thread.
+
     batch: faces at a time. gpu: its number, None for the CPU. RarError when the weights are missing or for another
     net, and when there is no such GPU.
     """
@@ -59,14 +63,11 @@ class Detector:
     def __init__(self, name: str, weights: str | Path, batch: int = 8, gpu: int | None = None) -> None:
         self.preset = preset(name)
         self.batch = batch
-        self._gpu = gpu
-        if gpu is not None:
-            check_gpu(gpu)
-            use_gpu(gpu)
-        self._net = CropDetector(self.preset, Path(weights))
         self._calibration = read_calibration(Path(weights))
+        self._worker = ThreadPoolExecutor(1, "net")
+        self._net = self._worker.submit(_load, self.preset, Path(weights), gpu).result()
         self._finder: FaceFinder | None = None
-        self._lock = threading.Lock()
+        self._finding = threading.Lock()
 
     def detect(self, image: Image, boxes: ArrayLike | None = None) -> list[Face]:
         """The faces of an image (H, W, 3), BGR, 8 bits.
@@ -98,7 +99,7 @@ class Detector:
     def find(self, image: Image) -> FloatArray:
         """Boxes (n, 4) of the faces of an image, the largest first; as `detect` finds them."""
         check_image(image)
-        with self._lock:
+        with self._finding:
             self._finder = self._finder or FaceFinder()
             return self._finder.find(image)
 
@@ -107,10 +108,7 @@ class Detector:
         size = self.preset.crop_size
         to_crop = [crop_transform(box, MARGIN, size) for box in boxes]
         crops = [cut_crop(image, matrix, size) for image, matrix in zip(images, to_crop, strict=True)]
-        with self._lock:
-            if self._gpu is not None:
-                use_gpu(self._gpu)
-            found = self._net.detect(np.stack(crops))
+        found = self._worker.submit(self._net.detect, np.stack(crops)).result()
         return [self._face(found, i, *one) for i, one in enumerate(zip(boxes, to_crop, strict=True))]
 
     def _face(self, found: Detections, i: int, box: FloatArray, to_crop: Matrix) -> Face:
@@ -120,6 +118,12 @@ class Detector:
         peak, points = found.peak[i], stages[-1]
         expected = self._calibration.expected_error(peak, s_d, points) if self._calibration else None
         return Face(box, points, peak, s_d, stages, found.centres[i], expected)
+
+
+def _load(kind: Preset, weights: Path, gpu: int | None) -> CropDetector:
+    if gpu is not None:
+        use_gpu(gpu)
+    return CropDetector(kind, weights)
 
 
 def check_image(image: Image) -> None:

@@ -1,4 +1,4 @@
-"""Caffe on a GPU, asked for beforehand: Caffe itself ends the process when it cannot have one."""
+"""Caffe on a GPU, tried in another process first: Caffe ends the process that cannot have one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from layers.common.errors import RarError
 CPU_ONLY = "CPU-only Caffe"  # in the last words of a Caffe that was built without CUDA
 
 
-def check_gpu(number: int) -> None:
-    """RarError unless Caffe can use the GPU of this number."""
+def use_gpu(number: int) -> None:
+    """Let Caffe work on this GPU in this thread; RarError when it cannot."""
     asked = subprocess.run(
         ["caffe", "device_query", "-gpu", str(number)], capture_output=True, text=True, errors="replace", check=False
     )
@@ -22,9 +22,5 @@ def check_gpu(number: int) -> None:
             "this Caffe was built for the CPU alone: make caffe CUDA=1" if built else "no such GPU here: see nvidia-smi"
         )
         raise RarError(f"cannot use GPU {number}, {why}, or leave --gpu out")
-
-
-def use_gpu(number: int) -> None:
-    """Let Caffe work on this GPU; every thread has a mode of its own."""
     caffe.set_device(number)
     caffe.set_mode_gpu()

@@ -34,10 +34,22 @@ def sources(words: Sequence[str]) -> tuple[list[Path], list[str]]:
 
 
 def stems(files: Iterable[Path]) -> dict[Path, str]:
-    """What the results of each file are called: its stem, with as much of its ending and folders as tells it apart."""
+    """What the results of each file are called: its stem, with ending, folder and a number where names clash."""
     names = {file: file.stem for file in files}
-    for longer in (lambda f: f"{f.stem}_{f.suffix[1:]}", lambda f: "_".join([*f.parts[-2:-1], f.stem, f.suffix[1:]]),
-                   lambda f: "_".join([*f.resolve().parts[1:-1], f.stem, f.suffix[1:]])):  # fmt: skip
+    for longer in (_with_ending, _with_folder):
         times = Counter(name.lower() for name in names.values())
         names = {file: longer(file) if times[name.lower()] > 1 else name for file, name in names.items()}
+    seen: Counter[str] = Counter()
+    for file, name in names.items():
+        seen[name.lower()] += 1
+        if seen[name.lower()] > 1:
+            names[file] = f"{name}_{seen[name.lower()]}"
     return names
+
+
+def _with_ending(file: Path) -> str:
+    return f"{file.stem}_{file.suffix[1:]}"
+
+
+def _with_folder(file: Path) -> str:
+    return f"{file.resolve().parent.name}_{_with_ending(file)}"

@@ -1,4 +1,4 @@
-"""The detector on faces with known landmarks: python3 -m tools.detect.score --preset P --weights FILE --raw W300 --out DIR
+"""The detector on faces with known landmarks: python3 -m tools.detect.score --weights FILE --raw W300 --out DIR
 
 Every photograph of a 300-W set goes the way of anyone's picture: read, face found, landmarks; then once more with the
 box that 300-W gives. Writes detect.md to --out: how many faces are found, the error with either box, the time a face.

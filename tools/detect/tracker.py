@@ -71,7 +71,7 @@ class Tracker:
         boxes = self._detector.find(image) if start is None else start
         tracks = {track.number: track for track in alive}
         for face in self._detector.detect(image, boxes):
-            known = [track for track in self._tracks if overlap(track.face.box, face.box) > SAME]
+            known = [track for track in self._tracks if overlap(track.next_box(), face.box) > SAME]
             number = known[0].number if known else self._count + 1
             self._count = max(self._count, number)
             tracks[number] = Track(number, face, face)
@@ -88,6 +88,6 @@ def _distinct(tracks: list[Track]) -> list[Track]:
     """Without the younger of two that have come upon one face."""
     kept: list[Track] = []
     for track in sorted(tracks, key=lambda track: track.number):
-        if all(overlap(track.face.box, other.face.box) <= SAME for other in kept):
+        if all(overlap(track.next_box(), other.next_box()) <= SAME for other in kept):
             kept.append(track)
     return kept
