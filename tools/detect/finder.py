@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
-from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from data_prep.images import Image
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
 from tools.caffe_build.cache import root
 
-PACKAGE = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages", "yuface")
+LIBRARY = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages", "yuface",
+               "libfacedetection.so")  # fmt: skip
+FUNCTION = "_Z14facedetect_cnnPhS_iii"  # int* facedetect_cnn(buffer, BGR image, width, height, step)
+BUFFER = 0x9000  # bytes, as the library's header wants: the number of faces, 32 bits, then COLUMNS of 16 bits for each
+COLUMNS = 16
 LONGEST = (640, 1920)  # px; faces of the middle distance first, and only where there is none, small ones
 CONFIDENT = 70  # of 100. Of 210 training faces none was under 84, and second boxes on a face are nearly all under it
 # From the finder's box to 300-W's detector box: medians over 729 training faces of HELEN, LFPW and AFW.
@@ -27,7 +30,7 @@ class FaceFinder:
     """Faces of a picture, turned ones too, but upright. RarError when the finder is not installed."""
 
     def __init__(self, environment: Path | None = None) -> None:
-        self._detect = _library((environment or root() / "venv" / "finder") / PACKAGE)
+        self._library = _Library((environment or root() / "venv" / "finder") / LIBRARY)
 
     def find(self, image: Image) -> FloatArray:
         """Boxes (n, 4), x0 y0 x1 y1 in px of an image (H, W, 3) BGR, the largest face first."""
@@ -44,7 +47,7 @@ class FaceFinder:
         """Boxes (n, 4), x y width height, of the image looked at in another size."""
         size = tuple(max(1, round(scale * length)) for length in (image.shape[1], image.shape[0]))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
-        rows = np.asarray(self._detect(np.ascontiguousarray(small)), np.float64).reshape(-1, 16)
+        rows = self._library.detect(np.asarray(small, np.uint8)).astype(np.float64)
         return rows[rows[:, 0] >= CONFIDENT, 1:5] / scale
 
 
@@ -55,15 +58,24 @@ def _as_detector_boxes(found: FloatArray) -> FloatArray:
     return np.concatenate([centre - SIDE / 2 * side, centre + SIDE / 2 * side], axis=1)[order]
 
 
-def _library(package: Path) -> Callable[[Image], Any]:
-    """yuface's function: image -> (n, 16), confidence, x, y, width, height, five points.
+class _Library:
+    """libfacedetection's one function, called without yuface's Python module: that leaks its buffer, 36 KB a call."""
 
-    Its module alone is loaded, by its path: the environment is not on the path of this process.
-    """
-    module = next(package.glob("yuface.*.so"), None)
-    spec = spec_from_file_location("yuface", module) if module else None
-    if spec is None or spec.loader is None:
-        raise RarError(f"no face finder at {package}: run make finder, or give the boxes of the faces")
-    library = module_from_spec(spec)
-    spec.loader.exec_module(library)
-    return cast(Callable[[Image], Any], library.detect)
+    def __init__(self, path: Path) -> None:
+        try:
+            self._call = ctypes.CDLL(str(path))[FUNCTION]
+        except (OSError, AttributeError) as error:
+            missing = not path.exists()
+            why = f"no face finder at {path}" if missing else f"{path} cannot be used ({error})"
+            raise RarError(f"{why}: run make finder, or give the boxes of the faces") from None
+        self._call.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_int)
+        self._call.restype = ctypes.c_void_p
+        self._buffer = np.zeros(BUFFER // 2, np.int16)
+
+    def detect(self, image: Image) -> NDArray[np.int16]:
+        """Faces (n, 16) of an image (H, W, 3) BGR: confidence of 100, x, y, width, height, five points, one unused."""
+        image = np.ascontiguousarray(image)
+        height, width = image.shape[:2]
+        self._call(self._buffer.ctypes.data, image.ctypes.data, width, height, image.strides[0])
+        count = int(self._buffer[:2].view(np.int32)[0])
+        return self._buffer[2 : 2 + COLUMNS * count].reshape(count, COLUMNS).copy()
