@@ -19,7 +19,6 @@ import click
 from layers.common.errors import RarError, run_command
 from layers.common.schemes import scheme
 from tools.detect.boxes import Boxes, boxes_of, read_boxes
-from tools.detect.calibration import read_calibration
 from tools.detect.detector import Detector
 from tools.detect.inputs import is_video, sources, stems
 from tools.detect.journal import Journal
@@ -35,12 +34,11 @@ INTERRUPTED = 130
 PATH = click.Path(path_type=Path)
 
 
-def settings(name: str, weights: Path, given: Boxes | None, drawing: str) -> dict[str, str]:
+def settings(detector: Detector, weights: Path, given: Boxes | None, drawing: str) -> dict[str, str]:
     """What the results depend on beside the pictures, in short."""
-    calibration = read_calibration(weights)
-    about = [given, drawing, asdict(calibration) if calibration else None]
+    about = [given, drawing, asdict(detector.calibration) if detector.calibration else None]
     digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()
-    return {"preset": name, "weights": sha256(weights), "rest": digest}
+    return {"preset": detector.preset.name, "weights": sha256(weights), "rest": digest}
 
 
 def check_out(out: Path, files: Sequence[Path]) -> None:
@@ -87,7 +85,7 @@ def main(
     with stop_requests() as stop:
         if pictures:
             run = PictureRun(detector, names, given, out, drawing)
-            detect_pictures(run, pictures, settings(name, weights, given, drawing), stop)
+            detect_pictures(run, pictures, settings(detector, weights, given, drawing), stop)
             bad += run.bad
         for video in videos:
             if not stop:

@@ -63,7 +63,7 @@ class Detector:
     def __init__(self, name: str, weights: str | Path, batch: int = 8, gpu: int | None = None) -> None:
         self.preset = preset(name)
         self.batch = batch
-        self._calibration = read_calibration(Path(weights))
+        self.calibration = read_calibration(Path(weights))
         self._worker = ThreadPoolExecutor(1, "net")
         self._net = self._worker.submit(_load, self.preset, Path(weights), gpu).result()
         self._finder: FaceFinder | None = None
@@ -116,7 +116,7 @@ class Detector:
         stages = affine_apply(to_image, found.stages[i].astype(np.float64))
         s_d = affine_apply(to_image, found.s_d[i].astype(np.float64))
         peak, points = found.peak[i], stages[-1]
-        expected = self._calibration.expected_error(peak, s_d, points) if self._calibration else None
+        expected = self.calibration.expected_error(peak, s_d, points) if self.calibration else None
         return Face(box, points, peak, s_d, stages, found.centres[i], expected)
 
 

@@ -27,7 +27,7 @@ DOWN, SIDE = 0.145, 0.870  # geometric means of its sides
 
 
 class FaceFinder:
-    """Faces of a picture, turned ones too, but upright. RarError when the finder is not installed."""
+    """Faces of a picture, turned ones too. RarError when the finder is not installed."""
 
     def __init__(self, environment: Path | None = None) -> None:
         self._library = _Library((environment or root() / "venv" / "finder") / LIBRARY)
