@@ -128,9 +128,18 @@ report: caffe ## all tables and pictures of RUNS=runs on one page, REPORT=report
 test-occlusion: caffe ## NME under a disc of growing size, on TEST_SET: PRESET= [DATA= WEIGHTS= OUT= TEST_SET=helen]
 	@$(RAR) -m tools.test_occlusion --model $(PRESET) "$(WEIGHTS)" --data "$(DATA)/$(TEST_SET)" --out "$(OUT)" --seed $(SEED)
 
-detect: caffe ## landmarks on pictures: IMAGES="a.jpg folder/" [PRESET= WEIGHTS= OUT= BOXFILE= TRACE=1]
+finder: $(VENVS)/finder/made ## the face finder of `make detect`, from PyPI
+
+detect: caffe finder ## landmarks on pictures and videos: IMAGES="a.jpg folder/ b.mp4" [PRESET= WEIGHTS= OUT= BOXFILE= TRACE=1 GPU=]
 	@$(RAR) -m tools.detect --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(OUT)/detected" --batch $(BATCH) \
-	  $(if $(BOXFILE),--boxes "$(BOXFILE)") $(if $(filter 1,$(TRACE)),--trace) $(IMAGES)
+	  $(if $(BOXFILE),--boxes "$(BOXFILE)") $(if $(filter 1,$(TRACE)),--trace) $(if $(GPU),--gpu $(GPU)) $(IMAGES)
+
+calibrate: caffe ## expected error of every landmark, beside the weights: PRESET= [DATA= WEIGHTS= OUT= TEST_SET=helen]
+	@$(RAR) -m tools.detect.calibrate --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(DATA)" --check $(TEST_SET) --out "$(OUT)"
+
+test-detect: caffe finder ## found boxes against given ones, time a face: W300=DIR [PRESET= WEIGHTS= OUT= TEST_SET=helen]
+	@test -n "$(W300)" || { echo 'error: give W300=DIR, the root of 300-W with afw/, helen/, lfpw/, ibug/' >&2; exit 1; }
+	@$(RAR) -m tools.detect.score --preset $(PRESET) --weights "$(WEIGHTS)" --raw "$(W300)" --set $(TEST_SET) --out "$(OUT)"
 
 ship: caffe ## models/PRESET out of a finished run: weights at half precision, tested, and the model card: PRESET= COMMANDS="made by | ..." [DATA= OUT=]
 	@$(RAR) -m tools.ship --preset $(PRESET) --run "$(OUT)" --data "$(DATA)" --out "models/$(PRESET)" --commands "$(COMMANDS)"
@@ -145,7 +154,7 @@ test-onnx: caffe $(VENVS)/onnx/made ## that file beside Caffe, px and ms a face:
 
 onnx-packages: $(VENVS)/onnx/made ## onnx and onnxruntime from PyPI, which `make onnx` and its tests need
 
-detect-many: caffe $(VENVS)/many/made ## landmarks on millions of pictures, on all cores: LIST=FILE or IMAGES= [PRESET= WEIGHTS= OUT= BOXFILE= SCHEDULER= WORKERS= CHUNK=]
+detect-many: caffe finder $(VENVS)/many/made ## landmarks on millions of pictures, on all cores: LIST=FILE or IMAGES= [PRESET= WEIGHTS= OUT= BOXFILE= SCHEDULER= WORKERS= CHUNK=]
 	@$(WITH_CAFFE) $(VENVS)/many/bin/python -m tools.detect_many --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(OUT)/many" $(if $(LIST),--list "$(LIST)") \
 	  $(if $(BOXFILE),--boxes "$(BOXFILE)") $(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(if $(WORKERS),--workers $(WORKERS)) \
 	  $(if $(CHUNK),--chunk $(CHUNK)) $(IMAGES)
@@ -160,7 +169,7 @@ many-worker: caffe $(VENVS)/many/made ## a machine's processes for detect-many: 
 	@$(WITH_CAFFE) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 DASK_CONFIG=$(DASK_SETTINGS) $(VENVS)/many/bin/dask worker $(SCHEDULER) \
 	  --nthreads 1 --nworkers $(or $(WORKERS),$$($(PYTHON) -c 'from tools.environment import usable_cores as n; print(n())'))
 
-web: caffe $(VENVS)/web/made ## a page on this machine: drop a picture, see every step: [PRESET= WEIGHTS= HOST=127.0.0.1 PORT=7860]
+web: caffe finder $(VENVS)/web/made ## a page on this machine: drop a picture, see every step: [PRESET= WEIGHTS= HOST=127.0.0.1 PORT=7860]
 	@$(WITH_CAFFE) $(VENVS)/web/bin/python -m tools.web --preset $(PRESET) --weights "$(WEIGHTS)" --host $(HOST) --port $(PORT)
 
 web-environments: $(VENVS)/web/made $(VENVS)/browser/made ## what the page and its tests need from PyPI

@@ -68,8 +68,8 @@ def _decoded(stored: bytes, name: str, mode: int) -> Image:
         raise RarError(f"{name}: truncated, the file has no end mark: replace it")
     try:
         image = cv2.imdecode(np.frombuffer(stored, np.uint8), mode) if stored else None
-    except cv2.error:  # a size beyond OpenCV's limits
-        image = None
+    except cv2.error as error:  # a size beyond OpenCV's limits
+        raise RarError(f"{name}: OpenCV refuses it ({error.err}): make it smaller, or save it anew") from None
     if image is None:
         raise RarError(f"{name}: no image can be read from it: replace it")
     return np.asarray(image, np.uint8)

@@ -20,7 +20,7 @@ from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet, row_key
 from layers.common.schemes import SCHEME_68 as SCHEME
 from layers.common.shapes import affine_apply, affine_invert, corner_distance, pupil_distance
-from tools.draw import attention, centres, choose, compare, curves, overlay, steering, style
+from tools.draw import attention, centres, chain, choose, compare, curves, overlay, steering, style
 from tools.draw.__main__ import main
 from tools.draw.images import FacePicture, PreparedPictures
 from tools.results import Data, FaceResult, Model, Results, write_results
@@ -235,8 +235,8 @@ def test_regions_count_centres_and_weigh_errors_by_gamma() -> None:
 
 
 def test_steps_are_written_as_ranges() -> None:
-    assert attention._ranges([1, 2, 3, 7, 9, 10]) == "1–3, 7, 9–10"
-    assert attention._spots([5, 5, 8, 5]) == {5: [1, 2, 4], 8: [3]}
+    assert chain.ranges([1, 2, 3, 7, 9, 10]) == "1–3, 7, 9–10"
+    assert chain.spots([5, 5, 8, 5]) == {5: [1, 2, 4], 8: [3]}
 
 
 def test_choice_is_spread_over_the_ranking(made: tuple[list[np.ndarray], Results]) -> None:

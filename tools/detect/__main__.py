@@ -1,62 +1,50 @@
-"""Landmarks on pictures: python3 -m tools.detect --preset P --weights FILE --out DIR IMAGE|FOLDER|GLOB ...
+"""Landmarks on pictures and videos: python3 -m tools.detect --preset P --weights FILE --out DIR IMAGE|FOLDER|VIDEO
 
-Writes .pts for every face, faces.json and faces.csv for all, and the pictures with the shapes drawn on them. A picture
-that cannot be read, or without a face, is named and the rest goes on; the status is 1 then.
+Writes .pts for every face, faces.json and faces.csv for all, and the pictures with the shapes drawn on them; for a
+video NAME.jsonl, a line per face and frame, and NAME.mp4. What cannot be read, or has no face, is named and the rest
+goes on; the status is 1 then. After Ctrl-C, what is done is written, and the same command goes on with the others.
 """
 
 from __future__ import annotations
 
-import csv
+import hashlib
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
-import cv2
-from tqdm import tqdm
 
-from data_prep.images import read_upright
 from layers.common.errors import RarError, run_command
-from layers.common.files import finished_file
 from layers.common.schemes import scheme
-from tools.detect.detector import Detector, Face
-from tools.detect.write import overlay, write_all, write_faces
+from tools.detect.boxes import Boxes, boxes_of, read_boxes
+from tools.detect.detector import Detector
+from tools.detect.inputs import is_video, sources, stems
+from tools.detect.journal import Journal
+from tools.detect.pictures import PictureRun, left_out
+from tools.detect.video import detect_video
+from tools.detect.write import write_all
+from tools.presets import preset
+from tools.stopping import stop_requests
+from tools.weights import sha256
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+JOURNAL = "faces.partial.jsonl"
+INTERRUPTED = 130
 PATH = click.Path(path_type=Path)
-Boxes = dict[str, list[list[float]]]
 
 
-def pictures(words: Sequence[str]) -> list[Path]:
-    """The files that images, folders and globs name, each once; RarError for a word that names none."""
-    found: dict[Path, None] = {}
-    for word in words:
-        path = Path(word)
-        if path.is_dir():
-            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-        else:
-            files = [path] if path.is_file() else sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-        if not files:
-            raise RarError(f"{word}: no picture of that name: give an image, a folder or a glob")
-        found |= dict.fromkeys(files)
-    return list(found)
+def settings(detector: Detector, weights: Path, given: Boxes | None, drawing: str) -> dict[str, str]:
+    """What the results depend on beside the pictures, in short."""
+    about = [given, drawing, asdict(detector.calibration) if detector.calibration else None]
+    digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()
+    return {"preset": detector.preset.name, "weights": sha256(weights), "rest": digest}
 
 
-def read_boxes(path: Path) -> Boxes:
-    """Boxes by file name: a CSV of lines name,x0,y0,x1,y1, or JSON {name: [[x0, y0, x1, y1], ...]}; px, 0-based."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix.lower() == ".json":
-            return {str(name): [[float(v) for v in box] for box in boxes] for name, boxes in json.loads(text).items()}
-        boxes: Boxes = {}
-        for row in csv.reader(text.splitlines()):
-            if row and row[0] not in ("image", "name"):
-                name, *numbers = row[:5]
-                boxes.setdefault(name.strip(), []).append([float(number) for number in numbers])
-        return boxes
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise RarError(f"{path} is no list of boxes ({error}): lines name,x0,y0,x1,y1, or JSON by name") from error
+def check_out(out: Path, files: Sequence[Path]) -> None:
+    """RarError when the results would lie among the pictures, and might replace one."""
+    if any(file.parent.resolve() == out.resolve() for file in files):
+        raise RarError(f"--out {out} is the folder of the pictures themselves: give another one")
 
 
 @click.command(help=__doc__)
@@ -64,10 +52,15 @@ def read_boxes(path: Path) -> Boxes:
 @click.option("--preset", "name", default="vgg19_128", show_default=True)
 @click.option("--weights", type=PATH, required=True, help="caffemodel of that preset")
 @click.option("--out", type=PATH, required=True, help="folder to write to")
-@click.option("--boxes", type=PATH, help="your own face boxes: CSV name,x0,y0,x1,y1 or JSON by name")
-@click.option("--batch", default=8, show_default=True, help="faces at a time")
-@click.option("--trace", is_flag=True, help="draw the way of every landmark and the attention centres too")
-@click.option("--no-overlay", is_flag=True, help="write no pictures")
+@click.option(
+    "--boxes", type=PATH, help="your own boxes: CSV name,x0,y0,x1,y1, JSON by name, folder of .pts, 300-W .mat"
+)
+@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="faces at a time")
+@click.option("--gpu", type=click.IntRange(0), help="number of the GPU to use; without it the CPU is used")
+@click.option(
+    "--trace", "drawing", flag_value="trace", help="draw the way of every landmark and the attention centres too"
+)
+@click.option("--no-overlay", "drawing", flag_value="none", help="write no pictures and no videos")
 def main(
     words: tuple[str, ...],
     name: str,
@@ -75,35 +68,59 @@ def main(
     out: Path,
     boxes: Path | None,
     batch: int,
-    trace: bool,
-    no_overlay: bool,
+    gpu: int | None,
+    drawing: str | None,
 ) -> None:
-    files, given = pictures(words), read_boxes(boxes) if boxes else None
-    detector = Detector(name, weights, batch)
-    kind = scheme(detector.preset.scheme)
-    found: list[tuple[str, list[Face]]] = []
-    bad = 0
-    for file in tqdm(files, unit="image", disable=len(files) == 1):
-        try:
-            image = read_upright(file)
-            faces = detector.detect(image, None if given is None else given.get(file.name, []))
-            if not faces:
-                raise RarError(f"{file}: no face {'in the list of boxes' if given is not None else 'found'}")
-        except RarError as error:
-            tqdm.write(
-                f"left out: {error}" if str(file) in str(error) else f"left out: {file}: {error}", file=sys.stderr
-            )
-            bad += 1
-            continue
-        write_faces(out, file.stem, faces)
-        if not no_overlay:
-            with finished_file(out / f"{file.stem}.jpg") as part:
-                part.write_bytes(cv2.imencode(".jpg", overlay(image, faces, kind, trace=trace))[1].tobytes())
-        found.append((file.name, faces))
-    write_all(out, found, kind.landmarks)
-    print(f"{out}: {sum(len(faces) for _, faces in found)} faces in {len(found)} of {len(files)} pictures")
+    files, problems = sources(words)
+    for problem in problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    if not files:
+        sys.exit(1)
+    check_out(out, files)
+    given = read_boxes(boxes, preset(name).landmarks) if boxes else None
+    detector = Detector(name, weights, batch, gpu)
+    names, drawing = stems(files), drawing or "shape"
+    pictures, videos = [f for f in files if not is_video(f)], [f for f in files if is_video(f)]
+    bad = len(problems)
+    with stop_requests() as stop:
+        if pictures:
+            run = PictureRun(detector, names, given, out, drawing)
+            detect_pictures(run, pictures, settings(detector, weights, given, drawing), stop)
+            bad += run.bad
+        for video in videos:
+            if not stop:
+                bad += not show_video(detector, video, out / names[video], given, drawing, stop)
+    if stop:
+        print("interrupted: what is done is written, and the same command goes on", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     if bad:
         sys.exit(1)
+
+
+def detect_pictures(run: PictureRun, pictures: Sequence[Path], about: dict[str, str], stop: Sequence[int]) -> None:
+    """Detect, then write all results at once; the journal stays when the run was stopped."""
+    with Journal(run.out / JOURNAL, about) as journal:
+        if journal.done:
+            print(f"{journal.path}: {len(journal.done)} pictures are done", file=sys.stderr)
+        run.run(pictures, journal, stop)
+        faces, done = write_all(run.out, journal.records(), scheme(run.detector.preset.scheme).landmarks)
+        if not stop:
+            journal.remove()
+    print(f"{run.out}: {faces} faces in {done} of {len(pictures)} pictures")
+
+
+def show_video(
+    detector: Detector, video: Path, target: Path, given: Boxes | None, drawing: str, stop: Sequence[int]
+) -> bool:
+    """Detect on a video and say what was found; False when it was left out."""
+    try:
+        boxes = None if given is None else boxes_of(given, video) or None
+        faces = detect_video(detector, video, target, boxes, drawing, stop)
+    except RarError as error:
+        left_out(video, error)
+        return False
+    print(f"{target}.jsonl: {faces} faces followed")
+    return True
 
 
 if __name__ == "__main__":

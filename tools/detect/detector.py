@@ -1,7 +1,9 @@
-"""The Python interface: faces of an image with their landmarks, in px of that image."""
+"""The Python interface: faces of images with their landmarks, in px of each image."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -9,13 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from data_prep.crops import crop_transform, cut_crop
+from data_prep.crops import Matrix, crop_transform, cut_crop
 from data_prep.images import Image
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray, affine_apply, affine_invert
+from tools.detect.calibration import read_calibration
 from tools.detect.finder import FaceFinder
-from tools.detector import CropDetector
-from tools.presets import preset
+from tools.detect.gpu import use_gpu
+from tools.detector import CropDetector, Detections
+from tools.presets import Preset, preset
 
 MARGIN = 1.4  # of the crops that the presets are trained on
 
@@ -25,7 +29,8 @@ class Face(NamedTuple):
 
     box (4,): x0 y0 x1 y1; points (L, 2): the final shape; confidence (L,) in (0, 1]: of conv8's peak, near 1 for one
     sharp peak; s_d (L, 2): conv8's landmarks; stages (T+1, L, 2): s_hat_0 ... s_hat_T; centres (T,): the attention
-    centre of every step.
+    centre of every step; expected_error (L,): expected distance from the true places, px of the image, where the
+    weights have a calibration (`make calibrate`), else None.
     """
 
     box: FloatArray
@@ -34,21 +39,35 @@ class Face(NamedTuple):
     s_d: FloatArray
     stages: FloatArray
     centres: NDArray[np.int64]
+    expected_error: FloatArray | None = None
+
+    @property
+    def rank(self) -> NDArray[np.int64]:
+        """(L,): the step, from 1, in which a landmark was first the attention centre; T + 1 where it never was."""
+        steps = len(self.centres)
+        ranks = np.full(len(self.points), steps + 1)
+        np.minimum.at(ranks, self.centres, np.arange(1, steps + 1))
+        return ranks
 
 
 class Detector:
-    """RAR with the weights of a preset. Threads may share one: a thread of its own runs the net for them in turn.
+    """RAR with the weights of a preset. Threads may share one: they take turns at the net.
 
-    batch: faces at a time. RarError when the weights are missing or for another net.
+    The net lives in a thread of its own: oneDNN runs a convolution only in the thread that prepared it, and Caffe keeps
+    its choice of CPU or GPU per thread.
+
+    batch: faces at a time. gpu: its number, None for the CPU. RarError when the weights are missing or for another
+    net, and when there is no such GPU.
     """
 
-    def __init__(self, name: str, weights: str | Path, batch: int = 8) -> None:
+    def __init__(self, name: str, weights: str | Path, batch: int = 8, gpu: int | None = None) -> None:
         self.preset = preset(name)
         self.batch = batch
+        self.calibration = read_calibration(Path(weights))
+        self._worker = ThreadPoolExecutor(1, "net")
+        self._net = self._worker.submit(_load, self.preset, Path(weights), gpu).result()
         self._finder: FaceFinder | None = None
-        # oneDNN's engines belong to threads: a net runs only in the thread that made it.
-        self._thread = ThreadPoolExecutor(1, "rar")
-        self._net = self._thread.submit(CropDetector, self.preset, Path(weights)).result()
+        self._finding = threading.Lock()
 
     def detect(self, image: Image, boxes: ArrayLike | None = None) -> list[Face]:
         """The faces of an image (H, W, 3), BGR, 8 bits.
@@ -56,34 +75,66 @@ class Detector:
         boxes: (n, 4) x0 y0 x1 y1, px, as a face detector draws them; None: found here, the largest first.
         RarError for an image or boxes of another kind, and for a box without area or off the image.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise RarError(f"an image is (height, width, 3) of 8 bits, BGR, not {image.shape} of {image.dtype}")
-        return self._thread.submit(self._all, image, boxes).result()
+        return self.detect_many([image], [boxes])[0]
 
-    def _all(self, image: Image, boxes: ArrayLike | None) -> list[Face]:
-        given = self._found(image) if boxes is None else checked_boxes(boxes, image)
-        firsts = range(0, len(given), self.batch)
-        return [face for first in firsts for face in self._detect(image, given[first : first + self.batch])]
+    def detect_many(self, images: Sequence[Image], boxes: Sequence[ArrayLike | None] | None = None) -> list[list[Face]]:
+        """`detect` for every image; the net sees `batch` faces at a time, whichever images they are from.
 
-    def _found(self, image: Image) -> FloatArray:
-        self._finder = self._finder or FaceFinder()
-        return self._finder.find(image)
+        boxes: one entry per image, None to find them.
+        """
+        wanted = [None] * len(images) if boxes is None else boxes
+        given = [
+            self.find(image) if one is None else checked_boxes(one, image)
+            for image, one in zip(images, wanted, strict=True)
+        ]
+        owners = [(number, box) for number, found in enumerate(given) for box in found]
+        faces: list[list[Face]] = [[] for _ in images]
+        for first in range(0, len(owners), self.batch):
+            part = owners[first : first + self.batch]
+            made = self._detect([images[number] for number, _ in part], [box for _, box in part])
+            for (number, _), face in zip(part, made, strict=True):
+                faces[number].append(face)
+        return faces
 
-    def _detect(self, image: Image, boxes: FloatArray) -> list[Face]:
+    def find(self, image: Image) -> FloatArray:
+        """Boxes (n, 4) of the faces of an image, the largest first; as `detect` finds them."""
+        check_image(image)
+        with self._finding:
+            self._finder = self._finder or FaceFinder()
+            return self._finder.find(image)
+
+    def _detect(self, images: Sequence[Image], boxes: Sequence[FloatArray]) -> list[Face]:
+        """One face per box, each with its image."""
         size = self.preset.crop_size
         to_crop = [crop_transform(box, MARGIN, size) for box in boxes]
-        found = self._net.detect(np.stack([cut_crop(image, matrix, size) for matrix in to_crop]))
-        faces = []
-        for i, (box, matrix) in enumerate(zip(boxes, to_crop, strict=True)):
-            to_image = affine_invert(matrix)
-            stages = affine_apply(to_image, found.stages[i].astype(np.float64))
-            s_d = affine_apply(to_image, found.s_d[i].astype(np.float64))
-            faces.append(Face(box, stages[-1], found.peak[i], s_d, stages, found.centres[i]))
-        return faces
+        crops = [cut_crop(image, matrix, size) for image, matrix in zip(images, to_crop, strict=True)]
+        found = self._worker.submit(self._net.detect, np.stack(crops)).result()
+        return [self._face(found, i, *one) for i, one in enumerate(zip(boxes, to_crop, strict=True))]
+
+    def _face(self, found: Detections, i: int, box: FloatArray, to_crop: Matrix) -> Face:
+        to_image = affine_invert(to_crop)
+        stages = affine_apply(to_image, found.stages[i].astype(np.float64))
+        s_d = affine_apply(to_image, found.s_d[i].astype(np.float64))
+        peak, points = found.peak[i], stages[-1]
+        expected = self.calibration.expected_error(peak, s_d, points) if self.calibration else None
+        return Face(box, points, peak, s_d, stages, found.centres[i], expected)
+
+
+def _load(kind: Preset, weights: Path, gpu: int | None) -> CropDetector:
+    if gpu is not None:
+        use_gpu(gpu)
+    return CropDetector(kind, weights)
+
+
+def check_image(image: Image) -> None:
+    """RarError unless it is (H, W, 3) of 8 bits with pixels in it."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise RarError(f"an image is (height, width, 3) of 8 bits, BGR, not {image.shape} of {image.dtype}")
 
 
 def checked_boxes(boxes: ArrayLike, image: Image) -> FloatArray:
     """Boxes as (n, 4) float64; RarError unless each has an area and touches the image."""
+    check_image(image)
     given = np.asarray(boxes, np.float64)
     if given.size == 0:
         return np.empty((0, 4))

@@ -7,12 +7,14 @@ chunk of pictures. A run that was stopped goes on when it is started again: part
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from layers.common.errors import RarError, run_command
-from tools.detect.__main__ import pictures, read_boxes
+from tools.detect.boxes import read_boxes
+from tools.detect.inputs import is_video, sources
 from tools.detect_many.job import Job
 from tools.detect_many.listing import listed
 from tools.detect_many.output import opened
@@ -22,6 +24,14 @@ from tools.weights import sha256
 
 PATH = click.Path(path_type=Path)
 COUNT = click.IntRange(min=1)
+
+
+def pictures(words: Sequence[str]) -> list[Path]:
+    """The pictures that the words name; RarError for a word that names none."""
+    files, problems = sources(words)
+    if problems:
+        raise RarError(problems[0])
+    return [file for file in files if not is_video(file)]
 
 
 @click.command(help=__doc__)
@@ -55,10 +65,10 @@ def main(
         raise RarError(f"this Python has no {error.name}: run `make many`, then this by `make detect-many`") from None
     if scheduler and workers:
         raise RarError("--workers is for this machine: workers of a scheduler are started by make many-worker")
-    job = Job(name, str(weights.resolve()), sha256(weights), stages, versions())
-    given = read_boxes(boxes) if boxes else None
-    count = workers or usable_cores()
     preset(name)  # refused here rather than by every worker
+    job = Job(name, str(weights.resolve()), sha256(weights), stages, versions())
+    given = read_boxes(boxes, preset(name).landmarks) if boxes else None
+    count = workers or usable_cores()
     with opened(out, job, listed(lists, pictures(words), given), chunk, count) as output:
         del given
         with connected(scheduler, count) as client:

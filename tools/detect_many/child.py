@@ -16,7 +16,7 @@ LONGEST = 600  # s, then it hangs
 def in_child(function: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result | None:
     """function(*args, **kwargs) in a forked process; None when that dies, raises or takes longer than LONGEST.
 
-    Forked, so that a net that is loaded serves it at once; by hand, since Dask's workers may start no multiprocessing.
+    Forked by hand: Dask's workers may start no multiprocessing.
     """
     source, sink = os.pipe()
     child = os.fork()

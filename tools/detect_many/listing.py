@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from layers.common.errors import RarError
-
-Boxes = list[list[float]]
+from tools.detect.boxes import Boxes, boxes_of
 
 
 class Picture(NamedTuple):
     """One picture: its absolute path, and its face boxes, x0 y0 x1 y1 in px; None: to be found."""
 
     path: str
-    boxes: Boxes | None = None
+    boxes: list[list[float]] | None = None
 
 
 class Chunk(NamedTuple):
@@ -28,14 +27,14 @@ class Chunk(NamedTuple):
     pictures: list[Picture]
 
 
-def listed(lists: Iterable[Path], files: Iterable[Path], given: Mapping[str, Boxes] | None) -> Iterator[Picture]:
+def listed(lists: Iterable[Path], files: Iterable[Path], given: Boxes | None) -> Iterator[Picture]:
     """The pictures of text files, a path a line, then `files`; relative paths are of the current folder.
 
-    given: boxes by a picture's name as it is listed or its file name alone; a picture that is not there has none.
+    given: boxes by a picture's name as it is listed, or as `boxes_of` finds them; one that is not there has none.
     RarError for a list that cannot be read.
     """
     for name in (name for source in (*map(_lines, lists), map(str, files)) for name in source):
-        boxes = None if given is None else given.get(name) or given.get(Path(name).name, [])
+        boxes = None if given is None else given.get(name) or boxes_of(given, Path(name))
         yield Picture(str(Path(name).absolute()), boxes)
 
 

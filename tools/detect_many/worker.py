@@ -36,7 +36,7 @@ def detect_chunk(job: Job, pictures: list[Picture], *, careful: bool = False) ->
     except RarError as error:
         raise RarError(f"the worker {get_worker().address} does not fit: {error}") from None
     if careful:
-        return part(job, [in_child(_found, detector, picture) or _killer(picture) for picture in pictures])
+        return part(job, [in_child(_alone, job, picture) or _killer(picture) for picture in pictures])
     return part(job, [_found(detector, picture, image) for picture, image in _images(pictures)])
 
 
@@ -71,6 +71,11 @@ def _found(detector: Detector, picture: Picture, image: Future[Image] | None = N
         return Found(picture.path, (), " ".join(str(error).split()) or type(error).__name__)
     reason = "no face found" if picture.boxes is None else "no face in the list of boxes"
     return Found(picture.path, faces, "" if faces else reason)
+
+
+def _alone(job: Job, picture: Picture) -> Found:
+    """With a detector of its own: that of the parent is served by a thread, which a fork leaves behind."""
+    return _found(Detector(job.preset, job.weights), picture)
 
 
 def _killer(picture: Picture) -> Found:

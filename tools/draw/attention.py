@@ -13,52 +13,13 @@ from matplotlib.patheffects import Normal, Stroke
 
 from layers.common.metrics import face_errors
 from layers.common.schemes import Scheme, scheme
-from layers.common.shapes import FloatArray
 from tools.draw import style
+from tools.draw.chain import SHADES, bright, label_places, ranges, spots, time_colour
 from tools.draw.images import FacePicture, FacePictures
 from tools.draw.sheet import Sheet
 from tools.results import FaceResult, Results
 
 _TOP, _GAP, _LABEL, _BOTTOM, _SIDE, _NARROWEST = 90, 14, 26, 84, 14, 560  # px
-_SHADES = (0.12, 0.98)  # of the colour map: its dark end does not show on hair
-
-
-def _time_colour(step: int, steps: int) -> tuple[float, float, float, float]:
-    """Colour of step t = 1 ... T."""
-    low, high = _SHADES
-    return tuple(colormaps[style.TIME](low + (high - low) * (step - 1) / max(1, steps - 1)))
-
-
-def _spots(centres: Sequence[int]) -> dict[int, list[int]]:
-    """Landmark -> the steps (from 1) that had it as their centre, in order of its first."""
-    spots: dict[int, list[int]] = {}
-    for step, landmark in enumerate(centres, start=1):
-        spots.setdefault(int(landmark), []).append(step)
-    return spots
-
-
-def _ranges(steps: Sequence[int]) -> str:
-    """1, 2, 3, 7 -> "1-3, 7"."""
-    pieces: list[list[int]] = []
-    for step in steps:
-        if pieces and step == pieces[-1][-1] + 1:
-            pieces[-1].append(step)
-        else:
-            pieces.append([step])
-    return ", ".join(f"{p[0]}" if len(p) == 1 else f"{p[0]}–{p[-1]}" for p in pieces)
-
-
-def _label_places(points: FloatArray, centre: FloatArray, side: float) -> FloatArray:
-    """Places (n, 2) for labels of points: pushed outwards from the face's middle, then apart from each other."""
-    outward = points - centre
-    outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-6)
-    places = points + 0.075 * side * outward
-    for _ in range(60):
-        delta = places[:, None] - places[None]
-        distance = np.linalg.norm(delta, axis=-1) + np.eye(len(places)) * side
-        push = np.clip(0.085 * side - distance, 0, None)[..., None] * delta / np.maximum(distance, 1e-6)[..., None]
-        places = places + 0.5 * push.sum(1)
-    return np.clip(places, 0.04 * side, 0.96 * side)
 
 
 def draw_chain(axes: Axes, face: FaceResult, picture: FacePicture, kind: Scheme) -> None:
@@ -72,20 +33,20 @@ def draw_chain(axes: Axes, face: FaceResult, picture: FacePicture, kind: Scheme)
             continue
         arrow = FancyArrowPatch(
             tuple(looked[t - 1]), tuple(looked[t]), connectionstyle="arc3,rad=0.18", arrowstyle="-|>", mutation_scale=9,
-            color=_time_colour(t + 1, steps), linewidth=1.7, shrinkA=3, shrinkB=3, zorder=4,
+            color=time_colour(t + 1, steps), linewidth=1.7, shrinkA=3, shrinkB=3, zorder=4,
             path_effects=[Stroke(linewidth=3.2, foreground="#00000080"), Normal()],
         )  # fmt: skip
         axes.add_patch(arrow)
-    spots = _spots(face.centres.tolist())
-    points = final[list(spots)]
-    places = _label_places(points, final.mean(0), side)
-    for times, point, place in zip(spots.values(), points, places, strict=True):
-        colour = _time_colour(times[0], steps)
+    looked_at = spots(face.centres.tolist())
+    points = final[list(looked_at)]
+    places = label_places(points, final.mean(0), side, (side, side))
+    for times, point, place in zip(looked_at.values(), points, places, strict=True):
+        colour = time_colour(times[0], steps)
         axes.plot(*np.stack([point, place]).T, color="white", linewidth=0.8, zorder=5)
         axes.scatter(*point, s=46, color=[colour], edgecolors="white", linewidths=1.1, zorder=6)
         axes.text(
-            *place, _ranges(times), fontsize=8.5, fontweight="bold", ha="center", va="center", zorder=7,
-            color="white" if sum(colour[:3]) < 1.9 else style.INK,
+            *place, ranges(times), fontsize=8.5, fontweight="bold", ha="center", va="center", zorder=7,
+            color=style.INK if bright(colour) else "white",
             bbox={"boxstyle": "round,pad=0.22", "facecolor": colour, "edgecolor": "white", "linewidth": 0.8},
         )  # fmt: skip
 
@@ -95,12 +56,12 @@ def draw_paths(axes: Axes, face: FaceResult, picture: FacePicture) -> None:
     stages = picture.place(face.stages)
     steps = len(stages) - 1
     pieces = np.stack([stages[:-1], stages[1:]], 2).reshape(-1, 2, 2)  # step-major
-    colours = np.repeat([_time_colour(t, steps) for t in range(1, steps + 1)], stages.shape[1], axis=0)
+    colours = np.repeat([time_colour(t, steps) for t in range(1, steps + 1)], stages.shape[1], axis=0)
     axes.add_collection(LineCollection(list(pieces), colors="#00000080", linewidths=3.0, capstyle="round"))
     axes.add_collection(LineCollection(list(pieces), colors=colours, linewidths=1.7, capstyle="round"))
     truth = picture.place(face.ground_truth)
     axes.scatter(*truth.T, s=20, marker="x", color="white", linewidths=0.9, zorder=3)
-    first, last = [_time_colour(1, steps)], [_time_colour(steps, steps)]
+    first, last = [time_colour(1, steps)], [time_colour(steps, steps)]
     axes.scatter(*stages[0].T, s=13, facecolors="none", edgecolors=first, linewidths=0.9, zorder=4)
     axes.scatter(*stages[-1].T, s=12, color=last, edgecolors="#000000b0", linewidths=0.5, zorder=5)
 
@@ -137,7 +98,7 @@ def attention_chains(
 
 def _time_bar(sheet: Sheet, steps: int) -> None:
     """The colours of the steps."""
-    shades = colormaps[style.TIME](np.linspace(*_SHADES, 256))
+    shades = colormaps[style.TIME](np.linspace(*SHADES, 256))
     axes = sheet.axes(_SIDE, sheet.height - 60, 360, 9)
     axes.imshow(shades[None], aspect="auto", extent=(1, max(steps, 2), 0, 1))
     axes.set_yticks([])

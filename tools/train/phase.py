@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import caffe
@@ -20,6 +16,7 @@ from tqdm import tqdm
 
 from layers.common.errors import RarError
 from tools.presets import Phase
+from tools.stopping import stop_requests
 from tools.train.calibration import standardise_features
 from tools.train.log import TrainingLog
 from tools.train.snapshots import Snapshots
@@ -31,22 +28,6 @@ MINUTES_BETWEEN_SNAPSHOTS = 10
 
 class Stopped(Exception):
     """The user asked training to stop, and the state is saved."""
-
-
-@contextmanager
-def stop_requests() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying of them: C++ is in the middle of an iteration."""
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def write_solver(template: Path, phase: Phase, snapshots: Snapshots, seed: int, validate: bool) -> tuple[Path, int]:
