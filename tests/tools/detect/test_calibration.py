@@ -86,13 +86,7 @@ def test_one_of_other_weights_or_damaged_is_named(own_weights: Path) -> None:
             Detector("tiny", own_weights)
 
 
-def test_the_command(
-    own_weights: Path,
-    prepared: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_command(own_weights: Path, prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--preset", "tiny", "--weights", str(own_weights), "--data", str(prepared), "--out", str(tmp_path / "out")]
     with pytest.raises(RarError, match="val has . faces, too few to learn from: 20 are the least"):
         calibrate.main(words, standalone_mode=False)
