@@ -3,7 +3,12 @@
 PYTHON   := /usr/bin/python3
 PRESET   ?= vgg19
 BASE     := $(firstword $(subst +, ,$(PRESET)))
-SIZE     := $(if $(filter vgg19,$(BASE)),256,$(if $(filter tiny,$(BASE)),64,128))
+SIZE_vgg19   := 256
+SIZE_compact := 96
+SIZE_aflw_compact := 96
+SIZE_tiny    := 64
+FROM_VGG19 := $(filter-out %compact tiny,$(BASE))
+SIZE     := $(or $(SIZE_$(BASE)),128)
 W300     ?=
 COFW     ?=
 MTFL     ?=
@@ -19,6 +24,8 @@ VALIDATION ?= 0
 SEED     ?= 0
 OUT      ?= runs/$(PRESET)
 WEIGHTS  ?= $(OUT)/rar.caffemodel
+ONNX     ?= $(OUT)/rar.onnx
+FACES    ?= 50
 TEST_SET ?= helen
 BATCH    ?= 1
 DEMO     ?= demo
@@ -32,12 +39,12 @@ CACHE    := $(or $(RAR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rar-caffe)
 VGG      := $(CACHE)/vgg19/vgg19_conv.caffemodel
 VENVS    := $(CACHE)/venv
 
-# Python with Caffe and the right BLAS kernels; fails with one line when Caffe is not built.
-SETTINGS := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings";
-RAR := $(SETTINGS) $(PYTHON)
+# Caffe and the right BLAS kernels for what follows; fails with one line when Caffe is not built.
+WITH_CAFFE := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings";
+RAR := $(WITH_CAFFE) $(PYTHON)
 
 .PHONY: help caffe env prototxt data-300w data-cofw data-aflw check-data \
-  train-300w test-300w test-cofw test-aflw tables report test-occlusion detect web web-environments vgg19 demo bench test lint clean
+  train-300w test-300w test-cofw test-aflw ablations tables report test-occlusion detect web web-packages ship vgg19 demo bench test lint clean onnx test-onnx onnx-packages
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -77,9 +84,9 @@ check-data: ## verify prepared data: DATA=
 vgg19: caffe ## initial weights of conv1-conv5 into the cache (VGG19=: your VGG_ILSVRC_19_layers.caffemodel)
 	@$(RAR) -m tools.vgg19 --out "$(VGG)" $(if $(VGG19),--caffemodel "$(VGG19)")
 
-train-300w: caffe $(if $(filter-out tiny,$(BASE)),vgg19) ## train: PRESET= [DATA= OUT= SEED= WARM_UP=]; again: goes on
+train-300w: caffe $(if $(FROM_VGG19),vgg19) ## train: PRESET= [DATA= OUT= SEED= WARM_UP=]; again: goes on
 	@$(RAR) -m tools.train --preset $(PRESET) --data "$(DATA)" --out "$(OUT)" --seed $(SEED) \
-	  $(if $(filter-out tiny,$(BASE)),--vgg19 "$(VGG)") \
+	  $(if $(FROM_VGG19),--vgg19 "$(VGG)") \
 	  $(if $(WARM_UP),--warm-up "$(WARM_UP)") $(if $(WARM_UP_ITERATIONS),--warm-up-iterations $(WARM_UP_ITERATIONS)) $(if $(ITERATIONS),--iterations $(ITERATIONS))
 
 test-300w: caffe ## test on every subset there is: PRESET= [DATA= WEIGHTS= OUT=]; Table 1, pictures, a line a subset
@@ -98,6 +105,17 @@ test-aflw: caffe ## test a 5-point or a 68-point model on AFLW: PRESET= [AFLW_DA
 	  --out "$(OUT)/results_aflw.json" --batch $(BATCH)
 	@$(PYTHON) -m tools.evaluate aflw --results "$(OUT)/results_aflw.json"
 
+ABLATIONS ?= initialisation=direct initialisation=mean initialisation=random weighting=uniform weighting=ones
+ablations: caffe ## Table 5, Sect. 4.4: variants trained from one warm-up as long as the full model: PRESET= [ABLATIONS= DATA= ITERATIONS=]
+	@test -f "$(OUT)/warm_up.caffemodel" || { echo 'error: no $(OUT)/warm_up.caffemodel: make train-300w PRESET=$(PRESET) first' >&2; exit 1; }
+	@for change in $(ABLATIONS); do \
+	  $(MAKE) --no-print-directory train-300w test-300w PRESET="$(PRESET)+$$change" OUT="$(OUT)+$$change" \
+	  WARM_UP="$(OUT)/warm_up.caffemodel" || exit 1; done
+	@$(RAR) -m tools.evaluate ablations --results "$(OUT)/results.json" \
+	  $(foreach a,$(ABLATIONS),--results "$(OUT)+$(a)/results.json")
+	@$(PYTHON) -m tools.draw.compare --data "$(DATA)" --out "$(OUT)/pictures/compare.png" \
+	  "$(OUT)/results.json" $(foreach a,$(ABLATIONS),"$(OUT)+$(a)/results.json")
+
 tables: caffe ## Tables 1, 2, 3 and 5 from all results under RUNS=runs: Markdown, CSV, LaTeX in TABLES=tables
 	@$(RAR) -m tools.tables --runs "$(RUNS)" --out "$(TABLES)"
 
@@ -112,9 +130,22 @@ detect: caffe ## landmarks on pictures: IMAGES="a.jpg folder/" [PRESET= WEIGHTS=
 	  $(if $(BOXFILE),--boxes "$(BOXFILE)") $(if $(filter 1,$(TRACE)),--trace) $(IMAGES)
 
 web: caffe $(VENVS)/web/made ## a page on this machine: drop a picture, see every step: [PRESET= WEIGHTS= HOST=127.0.0.1 PORT=7860]
-	@$(SETTINGS) $(VENVS)/web/bin/python -m tools.web --preset $(PRESET) --weights "$(WEIGHTS)" --host $(HOST) --port $(PORT)
+	@$(WITH_CAFFE) $(VENVS)/web/bin/python -m tools.web --preset $(PRESET) --weights "$(WEIGHTS)" --host $(HOST) --port $(PORT)
 
-web-environments: $(VENVS)/web/made $(VENVS)/browser/made ## what the page and its tests need from PyPI
+web-packages: $(VENVS)/web/made $(VENVS)/browser/made ## gradio and playwright from PyPI, which `make web` and its tests need
+
+ship: caffe ## models/PRESET out of a finished run: weights at half precision, tested, and the model card: PRESET= COMMANDS="made by | ..." [DATA= OUT=]
+	@$(RAR) -m tools.ship --preset $(PRESET) --run "$(OUT)" --data "$(DATA)" --out "models/$(PRESET)" --commands "$(COMMANDS)"
+
+onnx: caffe $(VENVS)/onnx/made ## the whole detector as one ONNX file: PRESET= [WEIGHTS= ONNX= RGB=1 HALF=1]
+	@$(WITH_CAFFE) $(VENVS)/onnx/bin/python -m tools.to_onnx --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(ONNX)" \
+	  $(if $(filter 1,$(RGB)),--rgb) $(if $(filter 1,$(HALF)),--half)
+
+test-onnx: caffe $(VENVS)/onnx/made ## that file beside Caffe, px and ms a face: PRESET= [WEIGHTS= ONNX= DATA= TEST_SET=helen FACES=50]
+	@$(WITH_CAFFE) $(VENVS)/onnx/bin/python -m tools.to_onnx.compare --preset $(PRESET) --weights "$(WEIGHTS)" --onnx "$(ONNX)" \
+	  --data "$(DATA)/$(TEST_SET)" --faces $(FACES)
+
+onnx-packages: $(VENVS)/onnx/made ## onnx and onnxruntime from PyPI, which `make onnx` and its tests need
 
 demo: caffe ## all of it on embedded synthetic faces, no download: data, training of `tiny`, test, table, pictures
 	@$(PYTHON) -m data_prep.synthetic_faces --out "$(DEMO)/faces" --seed $(SEED)

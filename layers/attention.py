@@ -16,7 +16,7 @@ from layers.common.schemes import scheme
 from layers.common.shapes import FloatArray
 
 WEIGHTINGS = ("gaussian", "uniform", "ones")
-POLICIES = ("argmax", "sample")
+POLICIES = ("argmax", "sample", "random", "fixed")
 
 
 def softmax(scores: FloatArray) -> FloatArray:
@@ -26,7 +26,7 @@ def softmax(scores: FloatArray) -> FloatArray:
 
 
 def sample_centres(confidence: FloatArray, temperature: float, seed: int) -> np.ndarray:
-    """Draw a centre (N,) from softmax(confidence / temperature).
+    """Draw a centre (N,) from softmax(confidence / temperature); all are as likely at an infinite temperature.
 
     The draw is a function of the seed and of the confidences themselves, so a resumed training repeats it.
     """
@@ -42,7 +42,8 @@ class AttentionCentreLayer(RarLayer):
     tops: centre (N, 1), 0-based index; gamma (N, L).
     weighting: "gaussian" is eq. (15); "ones" sets gamma^l = 1 (Sect. 4.4, "attentionless", as printed) and
     "uniform" gamma^l = 1/L (the same with the step size of eq. (15)).
-    policy: "argmax"; "sample" draws the centre in the TRAIN phase, for REINFORCE.
+    policy: "argmax"; "sample" draws the centre in the TRAIN phase, for REINFORCE. To compare the learned choice with:
+    "random" draws any landmark, in both phases, and "fixed" always takes `fixed_centre`.
 
     No gradient: the choice has none, and Gamma is a weighting, not something the shape may lower its loss with.
     A-LSTM learns through AttentionRewardLayer.
@@ -57,12 +58,12 @@ class AttentionCentreLayer(RarLayer):
         policy: str = "argmax"
         temperature: float = 0.1
         seed: int = 0
+        fixed_centre: int = 0
 
     def prepare(self, bottom: Any, top: Any) -> None:
         self.scheme = scheme(self.parameters.scheme)
         if self.parameters.weighting not in WEIGHTINGS or self.parameters.policy not in POLICIES:
             raise RarError(f"AttentionCentreLayer: weighting is one of {WEIGHTINGS}, policy one of {POLICIES}")
-        self.sampling = self.parameters.policy == "sample" and self.phase == caffe.TRAIN
 
     def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
         n, landmarks = bottom[1].shape[0], bottom[1].shape[1]
@@ -70,12 +71,20 @@ class AttentionCentreLayer(RarLayer):
 
     def forward(self, bottom: Any, top: Any) -> None:
         confidence, s_hat = bottom[0].data[0], bottom[1].data
-        if self.sampling:
-            centre = sample_centres(confidence, self.parameters.temperature, self.parameters.seed)
-        else:
-            centre = confidence.argmax(axis=-1)
+        centre = self._choose(confidence)
         top[0].data[:, 0] = centre
         if self.parameters.weighting == "gaussian":
             top[1].data[...] = gamma_for_centre(s_hat, centre, self.scheme)
         else:
             top[1].data[...] = 1 if self.parameters.weighting == "ones" else 1 / s_hat.shape[1]
+
+    def _choose(self, confidence: FloatArray) -> np.ndarray:
+        """The centre (N,) of each face, from its confidences (N, L)."""
+        p = self.parameters
+        if p.policy == "fixed":
+            return np.full(len(confidence), p.fixed_centre)
+        if p.policy == "random":
+            return sample_centres(confidence, np.inf, p.seed)
+        if p.policy == "sample" and self.phase == caffe.TRAIN:
+            return sample_centres(confidence, p.temperature, p.seed)
+        return np.asarray(confidence.argmax(axis=-1))

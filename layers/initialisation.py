@@ -47,7 +47,7 @@ class InitialisationLayer(RarLayer):
         p = self.parameters
         if p.mode not in MODES:
             raise RarError(f"InitialisationLayer: mode is one of {', '.join(MODES)}, not {p.mode!r}")
-        self.settings = read_parameters(FitSettings, json.dumps(p.fit), "the fit of InitialisationLayer")
+        self.settings = fit_settings(p)
         self.blobs.add_blob(p.basis_size, p.landmarks, 2)
         self.blobs.add_blob(p.landmarks, 2)
         if p.pool:
@@ -96,3 +96,9 @@ class InitialisationLayer(RarLayer):
         seed = [self.parameters.seed, zlib.crc32(s_d.tobytes())]
         chosen = basis[np.random.default_rng(seed).integers(len(basis))]
         return affine_apply(similarity_fit(chosen, mean), chosen)
+
+
+def fit_settings(parameters: InitialisationLayer.Parameters) -> FitSettings:
+    """The parameter `fit` with its defaults; RarError for an unknown key."""
+    settings: FitSettings = read_parameters(FitSettings, json.dumps(parameters.fit), "the fit of InitialisationLayer")
+    return settings

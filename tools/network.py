@@ -154,6 +154,20 @@ def standardised(pooled: Blob) -> Blob:
     return L.BatchNorm(L.Flatten(pooled), use_global_stats=True, eps=FEATURE_FLOOR, param=statistics)
 
 
+def policy(t: int, preset: Preset) -> dict[str, Any]:
+    """How step t chooses its centre, as parameters of AttentionCentreLayer; nothing for the paper's argmax."""
+    if preset.policy == "argmax":
+        return {}
+    chosen: dict[str, Any] = {"policy": preset.policy}
+    if preset.policy == "sample":
+        chosen["temperature"] = preset.temperature
+    elif preset.policy == "fixed":
+        contour = scheme(preset.scheme).groups.get("contour", ())
+        order = [*(i for i in range(preset.landmarks) if i not in contour), *contour]
+        chosen["fixed_centre"] = order[(2 * t + 1) * preset.landmarks // (2 * preset.steps)]
+    return chosen
+
+
 def step(n: Net, t: int, preset: Preset) -> None:
     """One attentive-refinement step (Fig. 2C): s_hat_t -> s_hat_{t+1}."""
     s_hat, landmarks = n[f"s_hat_{t}"], preset.landmarks
@@ -170,7 +184,7 @@ def step(n: Net, t: int, preset: Preset) -> None:
     # A-LSTM sees every landmark alike, divided by L; R-LSTM sees them weighted by Gamma, eq. (16).
     n[f"a_phi_{t}"] = python_layer("reweight.ReweightLayer", phi, n.gamma_uniform, parameters=scale)
     _, confidence = lstm(n, "a_lstm", t, n[f"a_phi_{t}"], n[f"a_lstm_c_{t}"], n[f"a_lstm_h_{t}"], landmarks, preset)
-    attention = {"scheme": preset.scheme, "weighting": preset.weighting}
+    attention = {"scheme": preset.scheme, "weighting": preset.weighting, **policy(t, preset)}
     n[f"centre_{t}"], n[f"gamma_{t}"] = python_layer(
         "attention.AttentionCentreLayer", confidence, s_hat, ntop=2, parameters=attention
     )
@@ -226,13 +240,14 @@ def recurrence_losses(n: Net, preset: Preset) -> None:
             n[f"gamma_{t}"],
             loss_weight=preset.refinement_weight * preset.squared_scale,
         )
+    estimator = {} if preset.estimator == "expected" else {"estimator": preset.estimator}
     n.loss_reward = python_layer(
         "reward.AttentionRewardLayer",
         n.shape,
         *(n[f"s_hat_{t}"] for t in range(preset.steps + 1)),
         *(n[f"a_lstm_h_{t + 1}"] for t in steps),
         *(n[f"centre_{t}"] for t in steps),
-        parameters={"scheme": preset.scheme, "eta": preset.eta, "temperature": preset.temperature},
+        parameters={"scheme": preset.scheme, "eta": preset.eta, "temperature": preset.temperature, **estimator},
         loss_weight=preset.reward_weight * preset.squared_scale,
     )
 

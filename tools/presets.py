@@ -48,6 +48,8 @@ class Preset:
         good already is made worse by untrained LSTMs; with one rate for both, the gates learn to shut before the
         candidates learn anything, and stay shut.
     gate_bias: initial bias of the output gates.
+    initialisation, weighting, policy, estimator: as the layers' own docstrings say (layers/initialisation.py,
+        attention.py, reward.py). Policy "fixed" walks through the face, inner landmarks first and the contour last.
     """
 
     name: str
@@ -78,6 +80,8 @@ class Preset:
     temperature: float = 0.1
     initialisation: str = "robust"
     weighting: str = "gaussian"
+    policy: str = "argmax"
+    estimator: str = "expected"
 
     @property
     def alpha(self) -> float:
@@ -117,27 +121,24 @@ VGG19 = Preset(
 VGG19_128 = replace(VGG19, name="vgg19_128", crop_size=128, sigma=1.5, window=3)
 
 
-def _with_landmarks(name: str, landmarks: int, basis_size: int) -> Preset:
-    """VGG19_128 for another number of landmarks.
+def _with_landmarks(base: Preset, name: str, landmarks: int, basis_size: int) -> Preset:
+    """The preset `base`, of 68 landmarks, for another number of them.
 
     Gamma sums to 1, so with fewer landmarks each weighs more: features are scaled to reach the LSTMs as strong as
     before, and rates lowered by the square by which alpha Gamma, the lever of an LSTM's output on the shape, has grown.
     """
-    share = landmarks / VGG19_128.landmarks
+    share = landmarks / base.landmarks
     return replace(
-        VGG19_128,
+        base,
         name=name,
         landmarks=landmarks,
         scheme=str(landmarks),
         basis_size=basis_size,
-        feature_scale=round(VGG19_128.feature_scale * share**0.5, 2),
-        lstm_lr=round(VGG19_128.lstm_lr * share**2, 2),
-        gate_lr=round(VGG19_128.gate_lr * share**2, 2),
+        feature_scale=round(base.feature_scale * share**0.5, 2),
+        lstm_lr=round(base.lstm_lr * share**2, 2),
+        gate_lr=round(base.gate_lr * share**2, 2),
     )
 
-
-COFW_128 = _with_landmarks("cofw_128", 29, 100)
-AFLW_128 = _with_landmarks("aflw_128", 5, 50)  # beside a similarity five points vary in six ways: 50 shapes span them
 
 TINY = Preset(
     name="tiny",
@@ -160,7 +161,30 @@ TINY = Preset(
     end_to_end=Phase(base_lr=0.0005, iterations=1600, clip_gradients=3, snapshot=1000, test_interval=1000),
 )
 
-PRESETS = {preset.name: preset for preset in (VGG19, VGG19_128, COFW_128, AFLW_128, TINY)}
+COMPACT = replace(
+    TINY,
+    name="compact",
+    crop_size=96,
+    stages=(
+        Stage("conv1", 24, 2, pool=True),
+        Stage("conv2", 48, 2, pool=True),
+        Stage("conv3", 96, 3),
+        Stage("conv4", 128, 3),
+    ),
+    reduction=64,
+    deconv6=48,
+    deconv7=24,
+    sigma=1.2,
+    warm_up=Phase(base_lr=0.01, iterations=40000, clip_gradients=10, snapshot=2000, test_interval=2000),
+    end_to_end=Phase(base_lr=0.0005, iterations=12000, clip_gradients=3, snapshot=2000, test_interval=2000),
+)
+
+COFW_128 = _with_landmarks(VGG19_128, "cofw_128", 29, 100)
+# Beside a similarity five points vary in six ways: 50 shapes span them.
+AFLW_128 = _with_landmarks(VGG19_128, "aflw_128", 5, 50)
+AFLW_COMPACT = _with_landmarks(COMPACT, "aflw_compact", 5, 50)
+
+PRESETS = {chosen.name: chosen for chosen in (VGG19, VGG19_128, COMPACT, TINY, COFW_128, AFLW_128, AFLW_COMPACT)}
 
 
 def preset(name: str) -> Preset:
@@ -172,7 +196,25 @@ def preset(name: str) -> Preset:
     base, *changes = name.split("+")
     if base not in PRESETS:
         raise RarError(f"no preset {base!r}: choose one of {', '.join(PRESETS)}")
-    return replace(PRESETS[base], name=name, **dict(_change(change) for change in changes))
+    settings = dict(_change(change) for change in changes)
+    start = _with_unit_weights(PRESETS[base]) if settings.get("weighting") == "ones" else PRESETS[base]
+    return replace(start, name=name, **settings)
+
+
+def _with_unit_weights(preset: Preset) -> Preset:
+    """The preset for gamma^l = 1, L times the uniform weights that sum to 1: a step is up to alpha px.
+
+    What the weights have enlarged is taken back: the features, the loss (squared), and the rates, as for fewer
+    landmarks. Without that the first updates throw every shape off the face.
+    """
+    share = 1 / preset.landmarks
+    return replace(
+        preset,
+        feature_scale=preset.feature_scale * share,
+        refinement_weight=preset.refinement_weight * share**2,
+        lstm_lr=preset.lstm_lr * share**2,
+        gate_lr=preset.gate_lr * share**2,
+    )
 
 
 def _change(text: str) -> tuple[str, Any]:

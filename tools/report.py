@@ -20,7 +20,9 @@ PATH = click.Path(path_type=Path)
 # The pictures of a run, in the order in which they are read, and what they show.
 PICTURES = {
     "overlays": "Faces from the best to the worst: the initial shape, the final shape, the truth",
-    "attention": "Fig. 3: attention centres in order, and the way of every landmark",
+    "attention": "Attention centres in order, and the way of every landmark",
+    "steering": "Fig. 3: how the centre of a step steers the refinement",
+    "compare": "Figs. 4 and 5: the full model above, its variants below",
     "centres": "Table 4: how often a landmark is the attention centre, against the error of its region",
     "stages": "Error by stage",
     "ced": "Cumulative error distribution",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 from caffe.proto import caffe_pb2
 from google.protobuf.message import DecodeError
 
@@ -30,6 +31,21 @@ def read_weights(path: Path) -> Any:
     return net
 
 
+def stored_shapes(path: Path) -> dict[str, list[tuple[int, ...]]]:
+    """The shapes of the weights in a file, by layer; RarError when it is absent, damaged or empty.
+
+    Caffe's two formats: a caffemodel, and HDF5 (tools/half_precision.py), told apart by what is in them.
+    """
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return {layer.name: [tuple(blob.shape.dim) for blob in layer.blobs] for layer in read_weights(path).layer}
+    try:
+        with h5py.File(path) as file:
+            layers = {name: [layer[str(i)] for i in range(len(layer))] for name, layer in file["data"].items()}
+            return {name: [blob.shape for blob in blobs] for name, blobs in layers.items()}
+    except (OSError, KeyError) as error:
+        raise RarError(f"{path} is no weight file of Caffe, or is cut short ({error}): copy it again") from error
+
+
 def owners(net: Any) -> Iterator[tuple[str, list[Any]]]:
     """The layers of a net that own weights, by name, with their blobs; layers that share another's are left out."""
     seen: set[int] = set()
@@ -45,7 +61,7 @@ def check_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> None:
 
     Caffe itself skips what it does not find, and would test a net of random weights without a word.
     """
-    stored = {layer.name: [tuple(blob.shape.dim) for blob in layer.blobs] for layer in read_weights(path).layer}
+    stored = stored_shapes(path)
     for name, blobs in owners(net):
         if name.endswith(SAMPLES) or not name.startswith(names):
             continue
@@ -57,7 +73,7 @@ def check_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> None:
 
 
 def load_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> None:
-    """Check, then copy, the weights of a caffemodel into a net."""
+    """Check, then copy, the weights of a file into a net."""
     check_weights(net, path, names)
     net.copy_from(str(path))
 

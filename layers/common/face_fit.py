@@ -15,6 +15,11 @@ from layers.common.shapes import FloatArray
 
 ComplexArray = np.ndarray
 
+# What keeps a degenerate shape from dividing by zero.
+SMALLEST_SPREAD = 1e-12
+SMALLEST_SCALE = 1e-12
+SMALLEST_SEARCHED_SCALE = 1e-6  # in float32
+
 
 @dataclass(frozen=True)
 class FitSettings:
@@ -64,8 +69,8 @@ def _similarity(source: ComplexArray, target: ComplexArray) -> tuple[complex, co
     """Least-squares (a, b) with target ~ a source + b."""
     source_mean, target_mean = source.mean(), target.mean()
     centred = source - source_mean
-    a = np.vdot(centred, target - target_mean) / max(np.vdot(centred, centred).real, 1e-12)
-    a = a if abs(a) > 1e-12 else 1e-12
+    a = np.vdot(centred, target - target_mean) / max(np.vdot(centred, centred).real, SMALLEST_SPREAD)
+    a = a if abs(a) > SMALLEST_SCALE else SMALLEST_SCALE
     return a, target_mean - a * source_mean
 
 
@@ -85,11 +90,13 @@ class FaceSpace:
             settings.sample_size, (landmarks + 1) // 2
         )  # of five points, three: else no subset is free of outliers
         self.subsets = np.stack([generator.permutation(landmarks)[:size] for _ in range(settings.samples)])
+        self.supports = sorted({min(size, len(self.basis)) for size in settings.supports})
+        self.enough = max(3, landmarks // 4)  # landmarks that agree; with fewer, whom to believe stays as it was
         self.coarse = self.basis.astype(np.complex64)  # the search over poses needs no more precision
         sampled = self.coarse[:, self.subsets]  # (K, samples, size)
         self.sample_mean = sampled.mean(-1)
         centred = sampled - self.sample_mean[..., None]
-        spread = np.maximum((np.abs(centred) ** 2).sum(-1), 1e-12)
+        spread = np.maximum((np.abs(centred) ** 2).sum(-1), SMALLEST_SPREAD)
         self.sample_inverse = centred.conj() / spread[..., None]
 
     def fit(self, s_d: FloatArray) -> Fit:
@@ -97,15 +104,12 @@ class FaceSpace:
         target = to_complex(s_d.astype(np.float64))
         nearest, inliers = self._filter_outliers(target)
         best: Fit | None = None
-        for support in self._support_sizes():
+        for support in self.supports:
             candidate = self._combine(target, nearest, inliers, support)
             if best is None or candidate.objective < best.objective:
                 best = candidate
         assert best is not None
         return best
-
-    def _support_sizes(self) -> list[int]:
-        return sorted({min(size, len(self.basis)) for size in self.settings.supports})
 
     def _filter_outliers(self, target: ComplexArray) -> tuple[int, np.ndarray]:
         """RANSAC over landmark subsets and single basis shapes: the best basis shape, and who agrees with it."""
@@ -113,7 +117,7 @@ class FaceSpace:
         sampled = places[self.subsets]
         sampled_mean = sampled.mean(-1)
         a = np.einsum("ksm,sm->ks", self.sample_inverse, sampled - sampled_mean[:, None])
-        a = np.where(np.abs(a) > 1e-6, a, 1e-6)
+        a = np.where(np.abs(a) > SMALLEST_SEARCHED_SCALE, a, SMALLEST_SEARCHED_SCALE)
         relative = self._squared_residuals(1 / a, sampled_mean / a - self.sample_mean, places)
         relative /= self.settings.pose_threshold**2
         np.clip(relative, 0, 1, out=relative)
@@ -139,8 +143,7 @@ class FaceSpace:
     def _combine(self, target: ComplexArray, nearest: int, inliers: np.ndarray, support: int) -> Fit:
         """Eq. (10) on the inliers: coefficients of the `support` nearest basis shapes and the pose, in turns."""
         settings, start = self.settings, self.basis[nearest]
-        enough = max(3, len(target) // 4)
-        keep = inliers if inliers.sum() >= enough else np.ones_like(inliers)
+        keep = inliers if inliers.sum() >= self.enough else np.ones_like(inliers)
         shape, directions = start, None
         for _ in range(settings.rounds):
             a, b = _similarity(shape[keep], target[keep])
@@ -153,7 +156,7 @@ class FaceSpace:
             a, b = _similarity(shape[keep], target[keep])
             residual = np.abs(a * shape + b - target) / abs(a)
             agree = residual < settings.threshold
-            keep = agree if agree.sum() >= enough else keep
+            keep = agree if agree.sum() >= self.enough else keep
         relative = np.minimum(residual / settings.threshold, 1)
         objective = (relative >= 1).sum() + settings.penalty * support + relative.mean()
         a, b = _similarity(shape[keep], target[keep])

@@ -101,6 +101,23 @@ def test_centres_are_sampled_in_training_only(rng: np.random.Generator, five_poi
     assert (sampled != tested).any()
 
 
+def test_a_random_centre_is_any_landmark_in_both_phases(rng: np.random.Generator, five_points: Array) -> None:
+    shapes = np.repeat(five_points, 200, axis=0)
+    confidence = rng.uniform(-1, 1, (1, 400, 5)).astype(np.float32)
+    for phase in (caffe.TRAIN, caffe.TEST):
+        drawn, gamma = run(confidence, shapes, phase, policy="random")
+        np.testing.assert_allclose(np.bincount(drawn, minlength=5) / 400, 0.2, atol=0.07)
+        np.testing.assert_array_equal(gamma.argmax(-1), drawn)
+    again, _ = run(confidence, shapes, policy="random", seed=3)
+    assert (again != drawn).any()
+
+
+def test_a_fixed_centre_stays(confidence: Array, five_points: Array) -> None:
+    for phase in (caffe.TRAIN, caffe.TEST):
+        centre, _ = run(confidence, five_points, phase, policy="fixed", fixed_centre=3)
+        np.testing.assert_array_equal(centre, 3)
+
+
 @pytest.mark.parametrize("wrong", [{"weighting": "gausian"}, {"policy": "greedy"}])
 def test_unknown_choices_are_refused(confidence: Array, five_points: Array, wrong: dict[str, Any]) -> None:
     with pytest.raises(RarError, match="weighting is one of"):

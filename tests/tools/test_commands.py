@@ -13,7 +13,8 @@ COMMANDS = [
     "data_prep.check", "data_prep.prepare_300w", "data_prep.prepare_cofw", "data_prep.prepare_mtfl",
     "data_prep.shape_pool", "data_prep.synthetic_faces",
     "tools.bench", "tools.detect", "tools.draw", "tools.evaluate", "tools.make_nets", "tools.report", "tools.tables",
-    "tools.test_faces", "tools.test_occlusion", "tools.train", "tools.vgg19",
+    "tools.test_faces", "tools.test_occlusion", "tools.to_onnx", "tools.to_onnx.compare", "tools.train",
+    "tools.vgg19",
 ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet, row_key
 from layers.common.schemes import SCHEME_68 as SCHEME
 from layers.common.shapes import affine_apply, affine_invert, corner_distance, pupil_distance
-from tools.draw import attention, centres, choose, curves, overlay, style
+from tools.draw import attention, centres, choose, compare, curves, overlay, steering, style
 from tools.draw.__main__ import main
 from tools.draw.images import FacePicture, PreparedPictures
 from tools.results import Data, FaceResult, Model, Results, write_results
@@ -166,6 +166,58 @@ def test_attention_marks_every_centre_with_its_steps(made: tuple[list[np.ndarray
     assert len(paths.collections[0].get_segments()) == 68 * STEPS
 
 
+def test_steering_joins_the_centre_with_every_landmark(made: tuple[list[np.ndarray], Results]) -> None:
+    results, tile = made[1], 300
+    assert steering.shown_steps(15) == [2, 7, 12] and steering.shown_steps(1) == [0]
+    picture = FacePicture(np.full((tile, tile, 3), 60, np.uint8), np.eye(2, 3))
+    sheet = steering.steering(results, results.faces[:2], lambda face: picture, "note", tile=tile)
+    assert pixels(sheet.figure).shape == (106 + 2 * (tile + 26) + 40, 28 + 3 * (tile + 12) - 12, 3)
+    face = results.faces[0]
+    for axes, t in zip(sheet.figure.axes, steering.shown_steps(STEPS), strict=False):
+        far, near, rims, moves = (collection.get_segments() for collection in axes.collections[:4])
+        shape, centre = face.stages[t], face.stages[t][face.centres[t]]
+        assert len(near) + len(far) == 68 and len(near) == 23
+        assert max(np.linalg.norm(b - a) for a, b in near) <= min(np.linalg.norm(b - a) for a, b in far)
+        assert all(np.allclose(line[0], centre) for line in [*near, *far])
+        ends = shape + 8 * (face.stages[t + 1] - shape)
+        np.testing.assert_allclose(np.array(moves)[:, 1], ends)
+        assert len(rims) == 68
+
+
+def variant_of(results: Results, name: str, worse: float) -> Results:
+    """The results of a variant whose last face is `worse` px off."""
+    last = results.faces[-1]
+    moved = dataclasses.replace(last, stages=last.stages + worse)
+    return dataclasses.replace(
+        results, model=dataclasses.replace(results.model, name=name), faces=(*results.faces[:-1], moved)
+    )
+
+
+def test_comparison_shows_the_faces_on_which_models_differ(
+    made: tuple[list[np.ndarray], Results], prepared: Path, tmp_path: Path
+) -> None:
+    full, tile = made[1], 160
+    models = [full, variant_of(full, "toy+weighting=ones", 9)]
+    assert compare.telling(models, 1) == [f"helen/{full.faces[-1].name}"]
+    grey = FacePicture(np.full((tile, tile, 3), 90, np.uint8), np.eye(2, 3))
+    sheet = compare.comparison(models, compare.telling(models, 2), lambda face: grey, "note", tile=tile)
+    assert pixels(sheet.figure).shape == (68 + 2 * (tile + 22) + 44, 560, 3)
+    words = [text.get_text() for text in sheet.figure.texts]
+    assert "full" in words and "weighting\nones" in words
+    files = [tmp_path / "full.json", tmp_path / "ones.json"]
+    for path, results in zip(files, models, strict=True):
+        write_results(path, results)
+    arguments = ["--data", str(prepared), "--out", str(tmp_path / "compare.png"), *map(str, files)]
+    compare.main(arguments, standalone_mode=False)
+    assert cv2.imread(str(tmp_path / "compare.png")).std() > 5
+
+
+def test_models_tested_on_other_faces_are_not_compared(made: tuple[list[np.ndarray], Results]) -> None:
+    fewer = dataclasses.replace(made[1], faces=made[1].faces[:-1])
+    with pytest.raises(RarError, match="toy was tested on other faces than toy"):
+        compare.telling([made[1], fewer], 2)
+
+
 def test_regions_count_centres_and_weigh_errors_by_gamma() -> None:
     """Every landmark 2 % off: so is every region, whatever the weights; the shares of a third of the steps sum to 1."""
     _, results = faces()
@@ -242,7 +294,7 @@ def test_command_writes_every_picture_and_prints_its_path(
     arguments = ["--results", tmp_path / "r.json", "--data", prepared, "--log", tmp_path / "log.csv"]
     out = tmp_path / "pictures"
     done = CliRunner().invoke(main, [str(a) for a in (*arguments, "--out", out, "--faces", 2)], catch_exceptions=False)
-    names = ["overlays", "attention", "centres", "stages", "ced", "loss"]
+    names = ["overlays", "attention", "steering", "centres", "stages", "ced", "loss"]
     assert done.output.split() == [str(out / f"{name}.png") for name in names]
     assert sorted(path.name for path in out.iterdir()) == sorted(f"{name}.png" for name in names)
     assert all(cv2.imread(str(out / f"{name}.png")).std() > 5 for name in names)

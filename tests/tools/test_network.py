@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -178,3 +179,20 @@ def test_deploy_net_gives_the_shapes_of_the_training_net(pool: Array, tmp_path: 
     deployed.forward()
     for name in ("s_d", "s_hat_0", f"s_hat_{SMALL.steps}"):
         np.testing.assert_allclose(deployed.blobs[name].data, trained.blobs[name].data, atol=1e-4)
+
+
+def test_a_fixed_order_walks_through_the_face_and_ends_on_the_contour(pool: Array) -> None:
+    net = training_net(replace(SMALL, policy="fixed", steps=15))
+    net.forward(end="centre_14")
+    order = [int(net.blobs[f"centre_{t}"].data[0, 0]) for t in range(15)]
+    contour = SCHEME_68.groups["contour"]
+    assert len(set(order)) == 15
+    assert [landmark in contour for landmark in order] == [False] * 11 + [True] * 4
+
+
+def test_a_policy_that_is_sampled_is_trained_by_reinforce(pool: Array) -> None:
+    proto = network.train_val(replace(SMALL, policy="sample", estimator="reinforce", temperature=0.7), warm_up=False)
+    layers = {layer.name: json.loads(layer.python_param.param_str or "{}") for layer in proto.layer}
+    assert layers["centre_0"]["policy"] == "sample"
+    assert layers["centre_0"]["temperature"] == layers["loss_reward"]["temperature"] == 0.7
+    assert layers["loss_reward"]["estimator"] == "reinforce"

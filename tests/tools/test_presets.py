@@ -35,8 +35,8 @@ def test_vgg19_128_differs_in_what_is_measured_in_pixels_alone() -> None:
 
 
 def test_a_variant_is_a_preset_with_other_settings() -> None:
-    variant = preset("vgg19_128+weighting=ones+steps=5+eta=0.5")
-    assert (variant.weighting, variant.steps, variant.eta) == ("ones", 5, 0.5)
+    variant = preset("vgg19_128+weighting=uniform+steps=5+eta=0.5")
+    assert (variant.weighting, variant.steps, variant.eta) == ("uniform", 5, 0.5)
     assert replace(variant, name="vgg19_128", weighting="gaussian", steps=15, eta=0.9) == VGG19_128
 
 
@@ -85,3 +85,15 @@ def test_weights_are_kept_often_enough(name: str) -> None:
 
 def test_a_plain_name_is_the_preset_itself() -> None:
     assert preset("tiny") == PRESETS["tiny"]
+
+
+def test_unit_weights_change_neither_what_the_lstms_see_nor_what_an_update_is_worth() -> None:
+    uniform, ones = preset("tiny+weighting=uniform"), preset("tiny+weighting=ones")
+    landmarks = uniform.landmarks
+    assert ones.feature_scale * 1 == pytest.approx(uniform.feature_scale / landmarks)
+    # the same residual costs the same: gamma enters squared
+    assert ones.refinement_weight == pytest.approx(uniform.refinement_weight / landmarks**2)
+    assert (ones.lstm_lr, ones.gate_lr) == pytest.approx(
+        (uniform.lstm_lr / landmarks**2, uniform.gate_lr / landmarks**2)
+    )
+    assert preset("tiny+weighting=ones+lstm_lr=3").lstm_lr == 3

@@ -8,7 +8,7 @@ import click
 from matplotlib.figure import Figure
 
 from layers.common.errors import run_command
-from tools.draw import attention, centres, choose, curves, overlay, style
+from tools.draw import attention, centres, choose, curves, overlay, steering, style
 from tools.draw.images import PreparedPictures
 from tools.results import Results, read_results
 
@@ -29,7 +29,7 @@ def origin(results: Results) -> str:
 @click.option("--results", "results_file", type=FILE, required=True, help="Results file, as make test-300w writes it.")
 @click.option("--data", type=FOLDER, help="Prepared data the results were made on; without it no faces are drawn.")
 @click.option("--log", type=FILE, help="Training log, OUT/log.csv; without it no loss curves are drawn.")
-@click.option("--out", type=FOLDER, required=True, help="Folder for overlays, attention, centres, stages, ced, loss.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for the pictures.")
 @click.option("--faces", type=click.IntRange(1, 12), default=6, show_default=True, help="Faces in the gallery.")
 def main(results_file: Path, data: Path | None, log: Path | None, out: Path, faces: int) -> None:
     """Draw what can be drawn from the files given; prints the path of every picture."""
@@ -41,8 +41,9 @@ def main(results_file: Path, data: Path | None, log: Path | None, out: Path, fac
         figures["overlays"] = overlay.gallery(results, choose.spread(results, faces), pictures, note).figure
         if results.steps:
             improved = choose.most_improved(results, 3)
-            chosen = f"the {len(improved)} faces that the steps improved most, of {note}"
-            figures["attention"] = attention.attention_chains(results, improved, pictures, chosen).figure
+            chosen = f"faces that the steps improved most, of {note}"
+            figures["attention"] = attention.attention_chains(results, improved, pictures, f"the 3 {chosen}").figure
+            figures["steering"] = steering.steering(results, improved[:2], pictures, f"the 2 {chosen}").figure
     if results.steps:
         figures["centres"] = centres.centre_frequency(results, note)
     figures["stages"] = curves.error_by_stage(results, note)

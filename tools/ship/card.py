@@ -1,0 +1,142 @@
+"""The model card of shipped weights: what a reader must know before quoting or using them."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from layers.common import metrics, paper
+from layers.common.errors import RarError
+from tools.caffe_build.source import PACKAGE, VERSION
+from tools.evaluate.w300 import Evaluation
+from tools.presets import VGG19_STAGES, Preset
+
+LICENCE = (
+    "Weights trained on 300-W are for research only, as its pictures and annotations are. Those of VGG-19, from which "
+    "the vgg19 presets start, have a licence of their own."
+)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What the log says of a training phase."""
+
+    name: str
+    iterations: int
+    hours: float
+
+
+def phases(log: Path) -> list[Phase]:
+    """The phases of a run, from its log.csv; RarError when it is none."""
+    try:
+        with log.open(newline="") as file:
+            last = {row["phase"]: row for row in csv.DictReader(file)}
+        found = [Phase(name, int(row["iteration"]), float(row["seconds"]) / 3600) for name, row in last.items()]
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise RarError(f"{log} is no log of a training ({error}): give the folder of a finished run") from error
+    if not found:
+        raise RarError(f"{log} is no log of a training, it is empty: give the folder of a finished run")
+    return found
+
+
+def front_matter(preset: Preset, evaluation: Evaluation, manifest: dict[str, Any], trained: list[Phase]) -> str:
+    """YAML for programs. `evaluation` is that of the shipped weights."""
+    results, parameters, train = evaluation.results, manifest["parameters"], manifest["sets"]["train"]
+    lines = {
+        "name": preset.name,
+        "weights": Path(results.model.weights).name,
+        "sha256": results.model.sha256,
+        "caffe": f"{PACKAGE} {VERSION} (Debian), tools/caffe_build/patches",
+        "commit": results.model.commit,
+        "licence": "research only",
+        "scheme": f'"{preset.scheme}"',
+        "crop_size": preset.crop_size,
+        "boxes": parameters["boxes"],
+        "margin": parameters["margin"],
+        "training_faces": train["faces"],
+        "training_crops": train["rows"],
+        "seed": parameters["seed"],
+        **{f"{phase.name}_iterations": phase.iterations for phase in trained},
+        "training_hours": round(sum(phase.hours for phase in trained), 2),
+    }
+    for score in evaluation.scores.values():
+        lines[f"nme_pupil_{score.subset}"] = round(100 * float(score.final("pupil").mean()), 2)
+    return "\n".join(["---", *(f"{name}: {value}" for name, value in lines.items()), "---"])
+
+
+def stage_table(evaluation: Evaluation) -> str:
+    """Error by stage and subset, in both normalisations, Markdown."""
+    scores = list(evaluation.scores.values())
+    names = ["S_d", *(f"Ŝ_{t}" for t in range(evaluation.results.steps + 1))]
+    head = [f"{score.subset} ({score.faces} faces), {way}" for score in scores for way in ("pupil", "corner")]
+    rows = [["stage", *head], ["---", *["---:"] * len(head)]]
+    for stage, name in enumerate(names):
+        values = [100 * score.stages[way][:, stage].mean() for score in scores for way in ("pupil", "corner")]
+        rows.append([name, *(f"{value:.2f}" for value in values)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def failures(evaluation: Evaluation) -> str:
+    """A line per subset."""
+    lines = []
+    for score in evaluation.scores.values():
+        final = score.final("pupil")
+        rate, area = 100 * metrics.failure_rate(final), 100 * metrics.area_under_curve(final)
+        lines.append(f"- {score.subset}: {rate:.1f} % of the faces over 10 % (inter-pupil), AUC10 {area:.1f}")
+    return "\n".join(lines)
+
+
+def differences(preset: Preset, manifest: dict[str, Any], trained: list[Phase]) -> str:
+    """Where the model is not the paper's, one a line."""
+    found = manifest["sets"]["train"]["faces"]
+    lines = [f"Trained on {found} faces; the paper's set has 3,148."]
+    if preset.crop_size != paper.IMAGE_SIZE:
+        lines.append(f"Crops of {preset.crop_size} px and α = {preset.alpha:g}; the paper: {paper.IMAGE_SIZE}, 128.")
+    if preset.stages != VGG19_STAGES:
+        lines.append("A small CNN from random weights; the paper's is VGG-19, trained on ImageNet.")
+    counted = " and ".join(f"{phase.iterations:,} ({phase.name})" for phase in trained)
+    lines.append(f"{counted} iterations; the paper gives no number, no learning rate and no warm-up.")
+    lines.append("Γ is applied once, not twice; the other readings are in the project's README.")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def model_card(
+    preset: Preset, evaluation: Evaluation, manifest: dict[str, Any], trained: list[Phase], rounding: str, commands: str
+) -> str:
+    """The whole card, Markdown. rounding: what half precision has changed; commands: what made the weights."""
+    hours = ", ".join(f"{phase.name} {phase.hours:.1f} h" for phase in trained)
+    origin = evaluation.origin().replace(str(evaluation.results.model.weights), "this file")
+    return f"""{front_matter(preset, evaluation, manifest, trained)}
+
+# {preset.name}
+
+{LICENCE}
+
+## Error by stage
+
+Per cent of the inter-pupil distance ("pupil": what the paper calls inter-ocular) and of the distance of the outer eye
+corners.
+{origin}
+
+{stage_table(evaluation)}
+
+{failures(evaluation)}
+
+![Error by stage](stages.png)
+
+## How it was made
+
+{commands}
+
+Training took {hours}. SGD, momentum {paper.MOMENTUM}, weight decay {paper.WEIGHT_DECAY}, mini-batch
+{paper.BATCH_SIZE}, T = {preset.steps}; everything else: preset `{preset.name}` in `tools/presets.py` at that commit.
+{rounding}
+
+![Training](loss.png)
+
+## Differences from the paper
+
+{differences(preset, manifest, trained)}
+"""
