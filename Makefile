@@ -47,7 +47,7 @@ RAR := $(WITH_CAFFE) $(PYTHON)
 
 .PHONY: help caffe env prototxt vgg19 data-300w data-cofw data-aflw check-data train-300w test-300w test-cofw test-aflw \
   ablations tables report test-occlusion ship finder detect calibrate test-detect detect-many many many-scheduler \
-  many-worker onnx test-onnx onnx-packages web web-environments demo bench test lint clean
+  many-worker onnx test-onnx onnx-packages web web-packages demo bench test lint clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -172,7 +172,7 @@ many-worker: caffe $(VENVS)/many/made ## a machine's processes for detect-many: 
 web: caffe finder $(VENVS)/web/made ## a page on this machine: drop a picture, see every step: [PRESET= WEIGHTS= HOST=127.0.0.1 PORT=7860]
 	@$(WITH_CAFFE) $(VENVS)/web/bin/python -m tools.web --preset $(PRESET) --weights "$(WEIGHTS)" --host $(HOST) --port $(PORT)
 
-web-environments: $(VENVS)/web/made $(VENVS)/browser/made ## what the page and its tests need from PyPI
+web-packages: $(VENVS)/web/made $(VENVS)/browser/made ## gradio and playwright from PyPI, which `make web` and its tests need
 
 demo: caffe ## all of it on embedded synthetic faces, no download: data, training of `tiny`, test, table, pictures
 	@$(PYTHON) -m data_prep.synthetic_faces --out "$(DEMO)/faces" --seed $(SEED)

@@ -24,7 +24,7 @@ def environment(name: str) -> Path:
     """The folder of one of the Makefile's environments, or a skip that names the target."""
     folder = root() / "venv" / name
     if not (folder / "made").is_file():
-        pytest.skip(f"no environment {name}: run make web-environments")
+        pytest.skip(f"no environment {name}: run make web-packages")
     return folder
 
 
