@@ -2,13 +2,13 @@
 
 PYTHON   := /usr/bin/python3
 PRESET   ?= vgg19
-BASE     := $(firstword $(subst +, ,$(PRESET)))
+BASE      = $(firstword $(subst +, ,$(PRESET)))
 SIZE_vgg19   := 256
 SIZE_compact := 96
 SIZE_aflw_compact := 96
 SIZE_tiny    := 64
-FROM_VGG19 := $(filter-out %compact tiny,$(BASE))
-SIZE     := $(or $(SIZE_$(BASE)),128)
+FROM_VGG19 = $(filter-out %compact tiny,$(BASE))
+SIZE      = $(or $(SIZE_$(BASE)),128)
 W300     ?=
 COFW     ?=
 MTFL     ?=
@@ -23,7 +23,7 @@ OCCLUDED ?= 0.4
 VALIDATION ?= 0
 SEED     ?= 0
 OUT      ?= runs/$(PRESET)
-WEIGHTS  ?= $(OUT)/rar.caffemodel
+WEIGHTS  ?= $(firstword $(wildcard $(OUT)/rar.caffemodel models/$(BASE)/$(BASE).caffemodel.h5) $(OUT)/rar.caffemodel)
 ONNX     ?= $(OUT)/rar.onnx
 FACES    ?= 50
 TEST_SET ?= helen
@@ -49,6 +49,9 @@ RAR := $(WITH_CAFFE) $(PYTHON)
   ablations tables report test-occlusion ship finder detect calibrate test-detect detect-many many many-scheduler \
   many-worker onnx test-onnx onnx-packages web web-packages demo bench test lint clean
 .DEFAULT_GOAL := help
+
+# Those that use a model take the one that comes with the project, unless PRESET= is given.
+detect detect-many web onnx test-onnx test-detect calibrate: PRESET = compact
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'

@@ -1,4 +1,4 @@
-"""Landmarks on pictures and videos: python3 -m tools.detect --preset P --weights FILE --out DIR IMAGE|FOLDER|VIDEO
+"""Landmarks on pictures and videos: python3 -m tools.detect --out DIR IMAGE|FOLDER|GLOB|VIDEO ...
 
 Writes .pts for every face, faces.json and faces.csv for all, and the pictures with the shapes drawn on them; for a
 video NAME.jsonl, a line per face and frame, and NAME.mp4. What cannot be read, or has no face, is named and the rest
@@ -26,6 +26,7 @@ from tools.detect.pictures import PictureRun, left_out
 from tools.detect.video import detect_video
 from tools.detect.write import write_all
 from tools.presets import preset
+from tools.shipped import model_options
 from tools.stopping import stop_requests
 from tools.weights import sha256
 
@@ -49,8 +50,7 @@ def check_out(out: Path, files: Sequence[Path]) -> None:
 
 @click.command(help=__doc__)
 @click.argument("words", nargs=-1, required=True)
-@click.option("--preset", "name", default="vgg19_128", show_default=True)
-@click.option("--weights", type=PATH, required=True, help="caffemodel of that preset")
+@model_options
 @click.option("--out", type=PATH, required=True, help="folder to write to")
 @click.option(
     "--boxes", type=PATH, help="your own boxes: CSV name,x0,y0,x1,y1, JSON by name, folder of .pts, 300-W .mat"

@@ -29,6 +29,7 @@ from tools.draw import style
 from tools.evaluate.tables import Cell, Row, Table, as_markdown, as_text
 from tools.presets import preset
 from tools.results import FaceResult
+from tools.shipped import model_options
 from tools.test_faces import commit, test_set
 from tools.weights import sha256
 
@@ -113,8 +114,7 @@ def report(made: Calibration, faces: Sequence[FaceResult], subset: str, note: st
 
 
 @click.command(help=__doc__)
-@click.option("--preset", "name", default="vgg19_128", show_default=True)
-@click.option("--weights", type=PATH, required=True, help="caffemodel of that preset")
+@model_options
 @click.option("--data", type=PATH, required=True, help="prepared data, with the two sets")
 @click.option("--fit", default="val", show_default=True, help="set to learn from: faces that were not trained on")
 @click.option("--check", default="helen", show_default=True, help="set to check it on")

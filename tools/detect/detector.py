@@ -56,7 +56,8 @@ class Detector:
     The net lives in a thread of its own: oneDNN runs a convolution only in the thread that prepared it, and Caffe keeps
     its choice of CPU or GPU per thread.
 
-    batch: faces at a time. gpu: its number, None for the CPU. RarError when the weights are missing or for another
+    name: the preset. weights: None for those that come with the project. batch: faces at a time. gpu: its number, None
+    for the CPU. RarError when the weights are missing or for another
     net, and when there is no such GPU.
     """
 

@@ -27,6 +27,7 @@ from tools.detect.detector import Detector
 from tools.detect.tracker import overlap
 from tools.environment import usable_cores
 from tools.evaluate.tables import Cell, Row, Table, as_markdown, as_text
+from tools.shipped import model_options
 from tools.test_faces import commit
 from tools.weights import sha256
 
@@ -102,8 +103,7 @@ def _truth(faces: Sequence[Scored]) -> FloatArray:
 
 
 @click.command(help=__doc__)
-@click.option("--preset", "name", default="vgg19_128", show_default=True)
-@click.option("--weights", type=PATH, required=True, help="caffemodel of that preset")
+@model_options
 @click.option("--raw", type=PATH, required=True, help="root of 300-W in its official layout")
 @click.option("--set", "subset", type=click.Choice(w300.SETS), default="helen", show_default=True)
 @click.option("--out", type=PATH, required=True, help="folder for detect.md")

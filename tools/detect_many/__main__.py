@@ -1,4 +1,4 @@
-"""Landmarks on many pictures: python3 -m tools.detect_many --preset P --weights FILE --out DIR [IMAGE|FOLDER|GLOB ...]
+"""Landmarks on many pictures: python3 -m tools.detect_many --out DIR [IMAGE|FOLDER|GLOB ...]
 
 One process a core here, or the workers of a Dask scheduler. Writes DIR/faces and DIR/errors, a Parquet part for each
 chunk of pictures. A run that was stopped goes on when it is started again: parts that are there stay.
@@ -20,6 +20,7 @@ from tools.detect_many.listing import listed
 from tools.detect_many.output import opened
 from tools.environment import usable_cores
 from tools.presets import preset
+from tools.shipped import model_options
 from tools.weights import sha256
 
 PATH = click.Path(path_type=Path)
@@ -38,8 +39,7 @@ def pictures(words: Sequence[str]) -> list[Path]:
 @click.argument("words", nargs=-1)
 @click.option("--list", "lists", type=PATH, multiple=True, help="text file of pictures, a path a line")
 @click.option("--boxes", type=PATH, help="your own face boxes: CSV name,x0,y0,x1,y1 or JSON by name")
-@click.option("--preset", "name", default="vgg19_128", show_default=True)
-@click.option("--weights", type=PATH, required=True, help="caffemodel of that preset; workers read it at the same path")
+@model_options
 @click.option("--out", type=PATH, required=True, help="folder to write to, or to go on with")
 @click.option("--scheduler", help="address of a Dask scheduler; without it, processes of this machine")
 @click.option("--workers", type=COUNT, help="processes of this machine (one a core)")

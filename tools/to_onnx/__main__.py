@@ -11,14 +11,14 @@ import click
 
 from layers.common.errors import run_command
 from tools.presets import preset
+from tools.shipped import model_options
 from tools.to_onnx.packages import check_packages
 
 MIB = 1 << 20
 
 
 @click.command(help=__doc__)
-@click.option("--preset", "name", default="vgg19_128", show_default=True, help="or a variant, as vgg19+steps=8")
-@click.option("--weights", type=click.Path(path_type=Path), required=True, help="caffemodel of that preset")
+@model_options
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="ONNX file to write")
 @click.option("--rgb", is_flag=True, help="the input is 8-bit RGB images (N, S, S, 3), not mean-subtracted BGR planes")
 @click.option("--half", is_flag=True, help="store weights in 16 bits: half the size")

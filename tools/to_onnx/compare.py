@@ -25,6 +25,7 @@ from layers.samples import VGG_MEAN
 from tools.detector import CropDetector, Detections
 from tools.environment import usable_cores
 from tools.presets import preset
+from tools.shipped import model_options
 from tools.to_onnx.packages import check_packages
 
 Array = NDArray[Any]
@@ -86,8 +87,7 @@ def report(rows: list[dict[str, float]], names: list[str]) -> None:
 
 
 @click.command(help=__doc__)
-@click.option("--preset", "name", required=True)
-@click.option("--weights", type=click.Path(path_type=Path), required=True, help="caffemodel of that preset")
+@model_options
 @click.option("--onnx", type=click.Path(path_type=Path), required=True, help="what make onnx made of it")
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="a prepared set, as data/300w_128/helen")
 @click.option("--faces", default=50, show_default=True, help="how many")

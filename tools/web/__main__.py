@@ -1,4 +1,4 @@
-"""The page: python3 -m tools.web --weights FILE [--preset P --host H --port N], then open the address it prints.
+"""The page: python3 -m tools.web [--preset P --weights FILE --host H --port N], then open the address it prints.
 
 Drop a picture or use the camera; every face is found, and a slider goes through the shapes S_d, S^_0 ... S^_T.
 """
@@ -15,14 +15,14 @@ import click
 
 from layers.common.errors import RarError, run_command
 from tools.detect import Detector
+from tools.shipped import model_options
 
 PATH = click.Path(path_type=Path)
 LOCAL = ["127.0.0.1", "localhost", "[::1]"]
 
 
 @click.command(help=__doc__)
-@click.option("--preset", "name", default="vgg19_128", show_default=True)
-@click.option("--weights", type=PATH, required=True, help="caffemodel of that preset")
+@model_options
 @click.option("--host", default="127.0.0.1", show_default=True, help="address to listen on; 0.0.0.0: the whole network")
 @click.option("--port", default=7860, show_default=True, help="0: any free one")
 def main(name: str, weights: Path, host: str, port: int) -> None:
