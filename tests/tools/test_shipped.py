@@ -37,7 +37,7 @@ def test_a_card_is_of_its_weights(name: str) -> None:
 
 
 def test_a_face_with_the_shipped_weights() -> None:
-    """Scikit-image's astronaut: eyes and mouth corners are where one sees them, to a tenth of the eyes' distance."""
+    """Scikit-image's astronaut: eyes and mouth corners are where one sees them."""
     [face] = Detector().detect(skimage.data.astronaut()[..., ::-1].copy(), [[179, 90, 266, 177]])
     seen = {"left eye": (203, 102), "right eye": (246, 104), "left mouth corner": (202, 139), "right one": (245, 141)}
     kind = scheme("68")

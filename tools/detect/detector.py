@@ -20,6 +20,7 @@ from tools.detect.finder import FaceFinder
 from tools.detect.gpu import use_gpu
 from tools.detector import CropDetector, Detections
 from tools.presets import Preset, preset
+from tools.shipped import DEFAULT, weights_of
 
 MARGIN = 1.4  # of the crops that the presets are trained on
 
@@ -57,16 +58,18 @@ class Detector:
     its choice of CPU or GPU per thread.
 
     name: the preset. weights: None for those that come with the project. batch: faces at a time. gpu: its number, None
-    for the CPU. RarError when the weights are missing or for another
-    net, and when there is no such GPU.
+    for the CPU. RarError when the weights are missing or for another net, and when there is no such GPU.
     """
 
-    def __init__(self, name: str, weights: str | Path, batch: int = 8, gpu: int | None = None) -> None:
+    def __init__(
+        self, name: str = DEFAULT, weights: str | Path | None = None, batch: int = 8, gpu: int | None = None
+    ) -> None:
         self.preset = preset(name)
         self.batch = batch
-        self.calibration = read_calibration(Path(weights))
+        file = weights_of(name, Path(weights) if weights else None)
+        self.calibration = read_calibration(file)
         self._worker = ThreadPoolExecutor(1, "net")
-        self._net = self._worker.submit(_load, self.preset, Path(weights), gpu).result()
+        self._net = self._worker.submit(_load, self.preset, file, gpu).result()
         self._finder: FaceFinder | None = None
         self._finding = threading.Lock()
 
