@@ -48,7 +48,7 @@ def test_the_card_says_what_the_shipped_weights_were_measured_at(run: Path, prep
     out = tmp_path / "model"
     card = shipped(run, prepared, out)
     weights = out / "tiny.caffemodel.h5"
-    measured = w300.evaluate(run / "results_shipped.json")
+    measured = w300.evaluate(run / "shipped.json")
     assert measured.results.model.sha256 == sha256(weights)
     front = dict(line.split(": ", 1) for line in card.split("---")[1].strip().splitlines())
     assert front["sha256"] == sha256(weights) and front["weights"] == weights.name

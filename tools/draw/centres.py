@@ -18,6 +18,7 @@ from tools.results import Results
 
 PARTS, SHOWN, LARGEST = 3, 10, 900.0  # groups of steps; landmarks drawn as circles; area of all choices, pt^2
 LABELLED = 0.04  # smallest share that gets its number written
+LABEL_WIDTH = 5  # landmarks
 
 
 class Region(NamedTuple):
@@ -63,11 +64,14 @@ def _panel(axes: Axes, region: Region, kind: Scheme, limits: tuple[float, float]
     chosen = order[region.frequency[order] > 0]
     sizes, heights = LARGEST * region.frequency[chosen], 100 * region.error[chosen]
     axes.scatter(numbers[chosen], heights, s=sizes, color=style.LINES[1], alpha=0.75, edgecolors="white", zorder=3)
+    labelled: list[int] = []
     for landmark, height in zip(chosen[:3], heights[:3], strict=True):
         if region.frequency[landmark] >= LABELLED:
             share = f"{numbers[landmark]}: {100 * region.frequency[landmark]:.0f} %"
-            place = (numbers[landmark], height)
-            axes.annotate(share, place, (0, 15), textcoords="offset points", ha="center", fontsize=8.5, color=style.INK)
+            crowd = sum(abs(landmark - other) < LABEL_WIDTH for other in labelled)  # above the labels beside it
+            place, lift = (numbers[landmark], height), (0, 15 + 12 * crowd)
+            axes.annotate(share, place, lift, textcoords="offset points", ha="center", fontsize=8.5, color=style.INK)
+            labelled.append(int(landmark))
     style.chart(axes, f"steps {region.first} to {region.last}", "landmark (from 1)", "regional error, %")
     axes.set_xlim(0, kind.landmarks + 1)
     axes.set_ylim(*limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from tools.results import Results
 _NOT_PLOTTED = ("phase", "iteration", "seconds", "learning_rate")
 _REFINEMENT = "loss_refinement_"
 _ERROR = "nme_pupil_"
+SHOWN_SHARE = (0.5, 99.5)  # per cent of the values: a single spike would flatten all others
 _LOSS_TITLES = {
     "loss_conv8": ("conv8: softmax regression loss", "loss, nats"),
     "loss_reward": ("attention: minus the reward", "loss, px² of the crop"),
@@ -90,7 +92,10 @@ def _phases(axes: Axes, log: Log) -> None:
     """A dotted line with the phase's name where each phase begins."""
     if len(log.phases) < 2:
         return
+    shown = axes.get_xlim()[0]
     for phase, begin in log.begins.items():
+        if begin < shown:
+            continue
         axes.axvline(begin, color=style.SOFT, linewidth=0.9, linestyle=":")
         axes.annotate(phase.replace("_", " "), (begin, 1), (4, 3), xycoords=("data", "axes fraction"),
                       textcoords="offset points", fontsize=8, color=style.SOFT)  # fmt: skip
@@ -122,6 +127,19 @@ def _nme_label(name: str) -> str:
     return "$S_d$" if shape == "s_d" else rf"$\hat{{S}}_{{{shape.removeprefix('s_hat_')}}}$"
 
 
+def _limits(axes: Axes, log: Log, names: Iterable[str]) -> None:
+    """The iterations that the curves have; a logarithmic scale where values fall far, and no room for single spikes."""
+    curves = [log.curve(name) for name in names]
+    first = min(float(x.min()) for x, _ in curves)
+    axes.set_xlim(max((begin for begin in log.begins.values() if begin < first), default=0), log.iteration.max())
+    values = np.concatenate([y for _, y in curves])
+    if values.min() > 0 and any(y.max() > 6 * np.median(y) for _, y in curves):
+        axes.set_yscale("log")
+    else:
+        low, high = np.percentile(values, SHOWN_SHARE)
+        axes.set_ylim(low - 0.1 * (high - low), high + 0.25 * (high - low))
+
+
 def loss_curves(path: Path, note: str, width: int = 1000, height: int = 340) -> Figure:
     """Losses and errors by iteration from a training log, two diagrams a row of width x height px.
 
@@ -137,12 +155,10 @@ def loss_curves(path: Path, note: str, width: int = 1000, height: int = 340) -> 
         axes = made.add_subplot(rows, 2 if len(panels) > 1 else 1, place + 1)
         _plot(axes, log, names)
         style.chart(axes, title, "iteration", unit, pad=18 if len(log.phases) > 1 else 10)
-        axes.set_xlim(0, log.iteration.max())
+        _limits(axes, log, names)
         _phases(axes, log)
         if len(names) > 1 or f"val_{next(iter(names))}" in log.columns:
             style.legend(axes)
-        if all((values := log.curve(name)[1]).min() > 0 and values.max() > 6 * np.median(values) for name in names):
-            axes.set_yscale("log")
     made.tight_layout(rect=(0, 24 / (rows * height + 24), 1, 1), w_pad=2.5, h_pad=2)
     style.caption(made, note)
     return made

@@ -50,12 +50,12 @@ def rounding(before: w300.Evaluation, after: w300.Evaluation, size: int) -> str:
 @click.option("--commands", required=True, help="the commands that made the run, for the card; | between two")
 def main(name: str, run: Path, data: Path, out: Path, commands: str) -> None:
     chosen, manifest, trained = preset(name), read_manifest(data), phases(run / "log.csv")
-    shipped, results = out / f"{name}{SUFFIX}", run / "results_shipped.json"
+    shipped, results = out / f"{name}{SUFFIX}", run / "shipped.json"
     write_half(CropDetector(chosen, run / "rar.caffemodel").net, shipped)
     test_faces(
         ["--preset", name, "--weights", str(shipped), "--data", str(data), "--out", str(results)], standalone_mode=False
     )
-    before, after = w300.evaluate_all([run / "results.json", results])
+    before, after = w300.evaluate(run / "results.json"), w300.evaluate(results)
     changed = rounding(before, after, shipped.stat().st_size)
     made = "\n".join(f"    {command.strip()}" for command in commands.split("|"))
     with finished_file(out / "README.md") as part:
