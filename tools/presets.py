@@ -204,16 +204,16 @@ def preset(name: str) -> Preset:
 def _with_unit_weights(preset: Preset) -> Preset:
     """The preset for gamma^l = 1, L times the uniform weights that sum to 1: a step is up to alpha px.
 
-    What the weights have enlarged is taken back: the features, the loss (squared), and the rates, as for fewer
-    landmarks. Without that the first updates throw every shape off the face.
+    What that enlarges is taken back: the features by L; the loss by L^3, so that the gradients of h and of deconv7 are
+    what they were; and the LSTMs' rates by L, as an h moves the shape L times as far. Else conv8 is lost at once.
     """
     share = 1 / preset.landmarks
     return replace(
         preset,
         feature_scale=preset.feature_scale * share,
-        refinement_weight=preset.refinement_weight * share**2,
-        lstm_lr=preset.lstm_lr * share**2,
-        gate_lr=preset.gate_lr * share**2,
+        refinement_weight=preset.refinement_weight * share**3,
+        lstm_lr=preset.lstm_lr * share,
+        gate_lr=preset.gate_lr * share,
     )
 
 

@@ -87,13 +87,11 @@ def test_a_plain_name_is_the_preset_itself() -> None:
     assert preset("tiny") == PRESETS["tiny"]
 
 
-def test_unit_weights_change_neither_what_the_lstms_see_nor_what_an_update_is_worth() -> None:
+def test_unit_weights_leave_features_gradients_and_the_effect_of_an_update_as_they_were() -> None:
     uniform, ones = preset("tiny+weighting=uniform"), preset("tiny+weighting=ones")
-    landmarks = uniform.landmarks
-    assert ones.feature_scale * 1 == pytest.approx(uniform.feature_scale / landmarks)
-    # the same residual costs the same: gamma enters squared
-    assert ones.refinement_weight == pytest.approx(uniform.refinement_weight / landmarks**2)
-    assert (ones.lstm_lr, ones.gate_lr) == pytest.approx(
-        (uniform.lstm_lr / landmarks**2, uniform.gate_lr / landmarks**2)
-    )
+    gamma = 1 / uniform.landmarks
+    assert ones.feature_scale * 1 == pytest.approx(uniform.feature_scale * gamma)
+    # d loss / d h of a residual r is 2 weight gamma^3 alpha r; an update of h moves the shape by gamma alpha
+    assert ones.refinement_weight == pytest.approx(uniform.refinement_weight * gamma**3)
+    assert (ones.lstm_lr, ones.gate_lr) == pytest.approx((uniform.lstm_lr * gamma, uniform.gate_lr * gamma))
     assert preset("tiny+weighting=ones+lstm_lr=3").lstm_lr == 3
