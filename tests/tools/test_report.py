@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from layers.common.errors import RarError
 from tests.tools.test_tables import put
 from tools import report
 from tools.draw import style
@@ -54,8 +55,15 @@ def test_the_page_is_whole_and_needs_nothing_else(page: str) -> None:
     checker.feed(page)
     assert not checker.open
     references = re.findall(r'(?:src|href)="([^"]*)"', page)
-    assert references and all(reference.startswith(("data:image/png;base64,", "#")) for reference in references)
+    assert references and all(reference.startswith(("data:image/webp;base64,", "#")) for reference in references)
     assert len(page) < 10 << 20
+
+
+def test_a_damaged_picture_is_named(tmp_path: Path, make_results: Callable[..., Results]) -> None:
+    put(make_results({"helen": 330}), tmp_path / "runs/a", b"a")
+    (tmp_path / "runs/a/stages.png").write_bytes(b"no picture")
+    with pytest.raises(RarError, match="stages.png is no picture: delete it"):
+        report.main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out.html")], standalone_mode=False)
 
 
 def test_tables_and_pictures_are_in_it(page: str) -> None:
