@@ -135,8 +135,7 @@ def _limits(axes: Axes, log: Log, names: Iterable[str]) -> None:
     values = np.concatenate([y for _, y in curves])
     if values.min() > 0 and any(y.max() > 6 * np.median(y) for _, y in curves):
         axes.set_yscale("log")
-    else:
-        low, high = np.percentile(values, SHOWN_SHARE)
+    elif (low := np.percentile(values, SHOWN_SHARE[0])) < (high := np.percentile(values, SHOWN_SHARE[1])):
         axes.set_ylim(low - 0.1 * (high - low), high + 0.25 * (high - low))
 
 
