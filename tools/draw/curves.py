@@ -188,7 +188,7 @@ def error_by_stage(results: Results, note: str, width: int = 860, height: int = 
     style.chart(axes, title, "stage", "mean error, % of the inter-pupil distance")
     ticks = np.arange(-1, results.steps + 1)
     axes.set_xticks(ticks, ["$S_d$", *(rf"$\hat{{S}}_{{{t}}}$" for t in ticks[1:])])
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * max(line.get_ydata().max() for line in axes.lines))  # S_d's mark whole
     axes.axvline(-0.5, color=style.RULE, linewidth=1)
     style.legend(axes)
     made.tight_layout(rect=(0, 24 / height, 1, 1))

@@ -44,7 +44,7 @@ class Answerer:
         boxes = self._finder.find(image)
         faces = self.detector.detect(image, boxes[:MOST_FACES])
         if not faces:
-            raise RarError(f"No face was found in {name}: faces should look at the camera and be 40 pixels or larger")
+            raise RarError(f"No face was found in {name}: faces should look at the camera and be 30 pixels or larger")
         kind, preset = scheme(self.detector.preset.scheme), self.detector.preset
         height, width = image.shape[:2]
         return {
