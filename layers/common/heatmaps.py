@@ -9,15 +9,15 @@ import numpy as np
 from layers.common.shapes import FloatArray
 
 
-def log_partition(scores: FloatArray) -> FloatArray:
-    """log sum exp over the H W places of each map: (N, L)."""
+def log_partition(scores: FloatArray, peak: FloatArray | None = None) -> FloatArray:
+    """log sum exp over the H W places of each map: (N, L). peak: the largest score of each, where it is known."""
     rows = scores.reshape(-1, scores.shape[2] * scores.shape[3])
-    found, buffer = np.empty(len(rows), rows.dtype), np.empty_like(rows[0])
+    peaks = rows.max(-1) if peak is None else peak.ravel()
+    sums, buffer = np.empty(len(rows), rows.dtype), np.empty_like(rows[0])
     for i, row in enumerate(rows):  # a row at a time stays in the cache; the whole stack would not
-        peak = row.max()
-        np.subtract(row, peak, out=buffer)
-        found[i] = peak + np.log(np.exp(buffer, out=buffer).sum())
-    return found.reshape(scores.shape[:2])
+        np.subtract(row, peaks[i], out=buffer)
+        sums[i] = np.exp(buffer, out=buffer).sum()
+    return np.asarray(peaks + np.log(sums)).reshape(scores.shape[:2])
 
 
 def softmax_over_places(scores: FloatArray, partition: FloatArray, out: FloatArray) -> None:
@@ -94,7 +94,8 @@ def decode(scores: FloatArray, radius: int) -> tuple[FloatArray, FloatArray]:
     best = flat.argmax(-1)
     peak = np.stack([best % width, best // width], -1).astype(scores.dtype)
     window = windows(peak, radius, height, width)
-    log_p = np.take_along_axis(flat, window.places, axis=-1) - log_partition(scores)[..., None]
+    highest = np.take_along_axis(flat, best[..., None], axis=-1)
+    log_p = np.take_along_axis(flat, window.places, axis=-1) - log_partition(scores, highest)[..., None]
     p = np.where(window.inside, np.exp(log_p), 0)
     mass = p.sum(-1)
     place = np.stack([(p * window.x).sum(-1), (p * window.y).sum(-1)], -1) / mass[..., None]
