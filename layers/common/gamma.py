@@ -25,5 +25,5 @@ def gamma_for_centre(s_hat: FloatArray, centre: np.ndarray, scheme: Scheme) -> F
     """Weights (N, L) for one attention centre (N,) of each shape (N, L, 2)."""
     width = 2 * np.maximum(pupil_distance(s_hat, scheme), SMALLEST_DISTANCE)
     offsets = s_hat - s_hat[np.arange(len(s_hat)), centre][:, None]
-    weights = np.exp(-(offsets**2).sum(-1) / (width**2)[:, None])
+    weights = np.exp(-np.einsum("nlk,nlk->nl", offsets, offsets) / (width**2)[:, None])
     return np.asarray(weights / weights.sum(-1, keepdims=True))

@@ -13,19 +13,19 @@ from layers.common.arrays import array_module
 from layers.common.shapes import FloatArray
 
 
-def log_partition(scores: FloatArray) -> FloatArray:
-    """log sum exp over the H W places of each map: (N, L)."""
-    xp = array_module(scores)
-    if xp is not np:  # a few kernels for all maps; map by map they would be hundreds
-        peaks = scores.max((2, 3), keepdims=True)
-        return (peaks + xp.log(xp.exp(scores - peaks).sum((2, 3), keepdims=True)))[..., 0, 0]
-    rows = scores.reshape(-1, scores.shape[2] * scores.shape[3])
-    found, buffer = np.empty(len(rows), rows.dtype), np.empty_like(rows[0])
-    for i, row in enumerate(rows):  # a row at a time stays in the cache; the whole stack would not
-        peak = row.max()
-        np.subtract(row, peak, out=buffer)
-        found[i] = peak + np.log(np.exp(buffer, out=buffer).sum())
-    return found.reshape(scores.shape[:2])
+def log_partition(scores: FloatArray, peak: FloatArray | None = None) -> FloatArray:
+    """log sum exp over the H W places of each map: (N, L). peak: the largest score of each, where it is known."""
+    xp, rows = array_module(scores), scores.reshape(-1, scores.shape[2] * scores.shape[3])
+    peaks = rows.max(-1) if peak is None else peak.ravel()
+    if xp is np:
+        sums, buffer = np.empty(len(rows), rows.dtype), np.empty_like(rows[0])
+        for i, row in enumerate(rows):  # a row at a time stays in the cache; the whole stack would not
+            np.subtract(row, peaks[i], out=buffer)
+            sums[i] = np.exp(buffer, out=buffer).sum()
+    else:  # few kernels for all maps, where map by map they would be hundreds
+        sums = xp.exp(rows - peaks[:, None]).sum(-1)
+    found: FloatArray = (peaks + xp.log(sums)).reshape(scores.shape[:2])
+    return found
 
 
 def softmax_over_places(scores: FloatArray, partition: FloatArray, out: FloatArray) -> None:
@@ -109,7 +109,8 @@ def decode(scores: FloatArray, radius: int) -> tuple[FloatArray, FloatArray]:
     best = flat.argmax(-1)
     peak = xp.stack([best % width, best // width], -1).astype(scores.dtype)
     window = windows(peak, radius, height, width)
-    log_p = xp.take_along_axis(flat, window.places, axis=-1) - log_partition(scores)[..., None]
+    highest = xp.take_along_axis(flat, best[..., None], axis=-1)
+    log_p = xp.take_along_axis(flat, window.places, axis=-1) - log_partition(scores, highest)[..., None]
     p = xp.where(window.inside, xp.exp(log_p), 0)
     mass = p.sum(-1)
     place = xp.stack([(p * window.x).sum(-1), (p * window.y).sum(-1)], -1) / mass[..., None]

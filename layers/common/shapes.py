@@ -5,11 +5,13 @@ Pixel convention of the whole project: 0-based, pixel centres at integer coordin
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from layers.common.errors import RarError
-from layers.common.schemes import Scheme
+from layers.common.schemes import Scheme, scheme
 
 FloatArray = NDArray[np.floating]
 
@@ -20,10 +22,19 @@ def eye_centres(shape: FloatArray, scheme: Scheme) -> tuple[FloatArray, FloatArr
     return shape[..., list(left), :].mean(axis=-2), shape[..., list(right), :].mean(axis=-2)
 
 
+@cache
+def _left_to_right(name: str, dtype: np.dtype) -> FloatArray:
+    """Weights (L,) of the landmarks whose sum is the way from the left eye centre to the right one."""
+    weights = np.zeros(scheme(name).landmarks, dtype)
+    for eye, sign in zip(scheme(name).pupils, (-1, 1), strict=True):
+        weights[list(eye)] = sign / len(eye)
+    return weights
+
+
 def pupil_distance(shape: FloatArray, scheme: Scheme) -> FloatArray:
     """Inter-pupil distance (...,), the normaliser RAR and its Table 1 call "inter-ocular"."""
-    left, right = eye_centres(shape, scheme)
-    return np.asarray(np.linalg.norm(right - left, axis=-1))
+    way = _left_to_right(scheme.name, shape.dtype) @ shape
+    return np.asarray(np.hypot(way[..., 0], way[..., 1]))
 
 
 def corner_distance(shape: FloatArray, scheme: Scheme) -> FloatArray:

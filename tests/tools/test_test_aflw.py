@@ -9,14 +9,18 @@ import pytest
 from click.testing import CliRunner
 
 from data_prep import prepare_mtfl
+from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet
 from layers.common.shape_pool import read_shape_pool
 from tests.data_prep.mtfl_files import write_mtfl
 from tools import network, test_faces
+from tools.evaluate import aflw
 from tools.evaluate.__main__ import main as evaluate
 from tools.nets import net_from
 from tools.presets import preset
 from tools.results import read_results
+from tools.ship import __main__ as ship
+from tools.ship.protocols import protocol
 
 FIVE = "tiny+landmarks=5+scheme=5+basis_size=4+steps=2"
 ALL = "tiny+basis_size=2+steps=2"
@@ -60,3 +64,27 @@ def test_the_whole_way(name: str, data: Path, tmp_path: Path) -> None:
     shown = CliRunner().invoke(evaluate, ["aflw", "--results", str(out)])
     assert shown.exception is None
     assert shown.output.splitlines()[-1].startswith("aflw 2 faces NME_pupil ")
+
+
+def test_a_five_point_model_ships(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ship, "LARGEST_CHANGE", 50.0)  # of an untrained net, whose maps have no clear peak
+    run, out = tmp_path / "run", tmp_path / "model"
+    run.mkdir()
+    weights = untrained(FIVE, read_shape_pool(data / "shape_pool.h5").centres, run / "rar.caffemodel")
+    words = ["--preset", FIVE, "--data", str(data)]
+    test_faces.main(
+        [*words, "--weights", str(weights), "--sets", "aflw", "--out", str(run / "results_aflw.json")],
+        standalone_mode=False,
+    )
+    (run / "log.csv").write_text("phase,iteration,seconds,loss_conv8\nwarm_up,2,3600,8\nrar,4,1800,7\n")
+    ship.main([*words, "--run", str(run), "--out", str(out), "--commands", "make it"], standalone_mode=False)
+    card = (out / "README.md").read_text()
+    [score] = aflw.evaluate_all([run / "shipped.json"])
+    assert f"| stage | aflw ({score.faces} faces), pupil |" in card and "outer eye corners" not in card
+    assert f"\nnme_pupil_aflw: {round(100 * score.final.mean(), 2)}\n" in card
+    assert f"| Ŝ_2 | {100 * score.final.mean():.2f} |" in card and "follows TCDCN" in card
+
+
+def test_a_model_without_a_protocol_does_not_ship() -> None:
+    with pytest.raises(RarError, match="preset cofw_128 has 29 points: models of 68 and 5 ship"):
+        protocol(preset("cofw_128"))

@@ -20,7 +20,7 @@ def origin(results: Results) -> str:
     """The small print: where the faces come from and what they can be compared with."""
     data = results.data
     parts = [f"{len(results.faces)} {style.faces_from(data.raw)}", f"boxes: {data.boxes}, margin {data.margin:g}"]
-    if data.raw != "300w":
+    if data.raw not in style.PAPERS_FACES:
         parts.append("not comparable with the paper")
     return " · ".join([*parts, data.note] if data.note else parts)
 
@@ -49,7 +49,7 @@ def main(results_file: Path, data: Path | None, log: Path | None, out: Path, fac
     figures["stages"] = curves.error_by_stage(results, note)
     figures["ced"] = curves.cumulative_errors(results, note)
     if log:
-        figures["loss"] = curves.loss_curves(log, note if results.data.raw != "300w" else "")
+        figures["loss"] = curves.loss_curves(log, "" if results.data.raw in style.PAPERS_FACES else note)
     for name, made in figures.items():
         click.echo(style.save(made, out / f"{name}.png"))
 

@@ -16,6 +16,7 @@ from layers.common.schemes import Scheme
 from layers.common.shapes import FloatArray
 
 DPI = 100
+PAPERS_FACES = {"300w": "300-W faces", "cofw": "COFW faces", "mtfl": "AFLW faces (MTFL)"}  # what the paper measured on
 INK, SOFT, RULE = "#1d2733", "#5b6775", "#d9dee4"
 COLOURS = {"s_d": "#ff5fd2", "initial": "#ffa21f", "final": "#2ee6c8", "truth": "#ffffff"}
 LINES = ("#0b7a75", "#d1495b", "#edae49", "#30638e", "#8f5fb5", "#7a8b3c")  # for curves on white
@@ -72,7 +73,7 @@ def dim(image: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
 
 def faces_from(raw: str) -> str:
     """The data set of a results file in words."""
-    return {"300w": "300-W faces", "synthetic": "synthetic faces"}.get(raw, f"faces from {raw}")
+    return {**PAPERS_FACES, "synthetic": "synthetic faces"}.get(raw, f"faces from {raw}")
 
 
 def caption(made: Figure, note: str) -> None:

@@ -18,21 +18,22 @@ from layers.common.files import finished_file
 from tools.detector import CropDetector
 from tools.draw import curves, style
 from tools.draw.__main__ import origin
-from tools.evaluate import w300
 from tools.half_precision import MANTISSA_BITS, SUFFIX, write_half
 from tools.presets import preset
-from tools.results import read_results
 from tools.ship.card import model_card, phases
+from tools.ship.protocols import Measured, protocol
 from tools.test_faces import main as test_faces
 
 LARGEST_CHANGE = 0.01  # of the mean error of a subset, per cent of the inter-pupil distance
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-def rounding(before: w300.Evaluation, after: w300.Evaluation, size: int) -> str:
+def rounding(before: Measured, after: Measured, size: int) -> str:
     """What half precision has changed, in a sentence; RarError when it is more than it may."""
-    finals = {name: (before.scores[name].final("pupil"), score.final("pupil")) for name, score in after.scores.items()}
-    changes = {name: 100 * float(new.mean() - old.mean()) for name, (old, new) in finals.items()}
+    changes = {
+        subset: 100 * float(errors["pupil"][:, -1].mean() - before.scores[subset]["pupil"][:, -1].mean())
+        for subset, errors in after.scores.items()
+    }
     worst = max(changes, key=lambda name: abs(changes[name]))
     if abs(changes[worst]) > LARGEST_CHANGE:
         raise RarError(f"half precision changes {worst} by {changes[worst]:+.3f} %: raise MANTISSA_BITS")
@@ -44,23 +45,23 @@ def rounding(before: w300.Evaluation, after: w300.Evaluation, size: int) -> str:
 
 @click.command(help=__doc__)
 @click.option("--preset", "name", required=True)
-@click.option("--run", type=FOLDER, required=True, help="folder of the run, with rar.caffemodel, results.json, log.csv")
+@click.option("--run", type=FOLDER, required=True, help="folder of the run, with rar.caffemodel, its results, log.csv")
 @click.option("--data", type=FOLDER, required=True, help="the prepared data it was trained and tested on")
 @click.option("--out", type=FOLDER, required=True, help="folder to write: weights, README.md, pictures")
 @click.option("--commands", required=True, help="the commands that made the run, for the card; | between two")
 def main(name: str, run: Path, data: Path, out: Path, commands: str) -> None:
     chosen, manifest, trained = preset(name), read_manifest(data), phases(run / "log.csv")
+    tested = protocol(chosen)
     shipped, results = out / f"{name}{SUFFIX}", run / "shipped.json"
     write_half(CropDetector(chosen, run / "rar.caffemodel").net, shipped)
-    test_faces(
-        ["--preset", name, "--weights", str(shipped), "--data", str(data), "--out", str(results)], standalone_mode=False
-    )
-    before, after = w300.evaluate(run / "results.json"), w300.evaluate(results)
+    words = ["--preset", name, "--weights", str(shipped), "--data", str(data), "--sets", ",".join(tested.sets)]
+    test_faces([*words, "--out", str(results)], standalone_mode=False)
+    before, after = tested.score(run / tested.results), tested.score(results)
     changed = rounding(before, after, shipped.stat().st_size)
     made = "\n".join(f"    {command.strip()}" for command in commands.split("|"))
     with finished_file(out / "README.md") as part:
         part.write_text(model_card(chosen, after, manifest, trained, changed, made), encoding="utf-8")
-    found = read_results(results)
+    found = after.results
     for picture, figure in {
         "stages": curves.error_by_stage(found, origin(found)),
         "loss": curves.loss_curves(run / "log.csv", ""),

@@ -10,13 +10,17 @@ from typing import Any
 from layers.common import metrics, paper
 from layers.common.errors import RarError
 from tools.caffe_build.source import PACKAGE, VERSION
-from tools.evaluate.w300 import Evaluation
 from tools.presets import VGG19_STAGES, Preset
+from tools.ship.protocols import Measured, protocol
 
 LICENCE = (
-    "Weights trained on 300-W are for research only, as its pictures and annotations are. Those of VGG-19, from which "
-    "the vgg19 presets start, have a licence of their own."
+    "Weights trained on 300-W or MTFL are for research only, as their pictures and annotations are. Those of VGG-19, "
+    "from which the vgg19 presets start, have a licence of their own."
 )
+NORMALISERS = {
+    "pupil": "the inter-pupil distance (what the paper calls inter-ocular)",
+    "corner": "the distance of the outer eye corners",
+}
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,9 @@ def phases(log: Path) -> list[Phase]:
     return found
 
 
-def front_matter(preset: Preset, evaluation: Evaluation, manifest: dict[str, Any], trained: list[Phase]) -> str:
-    """YAML for programs. `evaluation` is that of the shipped weights."""
-    results, parameters, train = evaluation.results, manifest["parameters"], manifest["sets"]["train"]
+def front_matter(preset: Preset, measured: Measured, manifest: dict[str, Any], trained: list[Phase]) -> str:
+    """YAML for programs. `measured` are the shipped weights."""
+    results, parameters, train = measured.results, manifest["parameters"], manifest["sets"]["train"]
     lines = {
         "name": preset.name,
         "weights": Path(results.model.weights).name,
@@ -61,37 +65,45 @@ def front_matter(preset: Preset, evaluation: Evaluation, manifest: dict[str, Any
         **{f"{phase.name}_iterations": phase.iterations for phase in trained},
         "training_hours": round(sum(phase.hours for phase in trained), 2),
     }
-    for score in evaluation.scores.values():
-        lines[f"nme_pupil_{score.subset}"] = round(100 * float(score.final("pupil").mean()), 2)
+    for subset, errors in measured.scores.items():
+        lines[f"nme_pupil_{subset}"] = round(100 * float(errors["pupil"][:, -1].mean()), 2)
     return "\n".join(["---", *(f"{name}: {value}" for name, value in lines.items()), "---"])
 
 
-def stage_table(evaluation: Evaluation) -> str:
-    """Error by stage and subset, in both normalisations, Markdown."""
-    scores = list(evaluation.scores.values())
-    names = ["S_d", *(f"Ŝ_{t}" for t in range(evaluation.results.steps + 1))]
-    head = [f"{score.subset} ({score.faces} faces), {way}" for score in scores for way in ("pupil", "corner")]
-    rows = [["stage", *head], ["---", *["---:"] * len(head)]]
+def stage_table(measured: Measured) -> str:
+    """Error by stage, subset and normaliser, Markdown."""
+    columns = {
+        f"{subset} ({len(errors)} faces), {way}": 100 * errors.mean(axis=0)
+        for subset, ways in measured.scores.items()
+        for way, errors in ways.items()
+    }
+    names = ["S_d", *(f"Ŝ_{t}" for t in range(measured.results.steps + 1))]
+    rows = [["stage", *columns], ["---", *["---:"] * len(columns)]]
     for stage, name in enumerate(names):
-        values = [100 * score.stages[way][:, stage].mean() for score in scores for way in ("pupil", "corner")]
-        rows.append([name, *(f"{value:.2f}" for value in values)])
+        rows.append([name, *(f"{means[stage]:.2f}" for means in columns.values())])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def failures(evaluation: Evaluation) -> str:
+def normalisers(measured: Measured) -> str:
+    """What the columns of the table are divided by."""
+    used = dict.fromkeys(way for ways in measured.scores.values() for way in ways)
+    return "Per cent of " + " and of ".join(f'{NORMALISERS[way]}, "{way}"' for way in used) + "."
+
+
+def failures(measured: Measured) -> str:
     """A line per subset."""
     lines = []
-    for score in evaluation.scores.values():
-        final = score.final("pupil")
+    for subset, errors in measured.scores.items():
+        final = errors["pupil"][:, -1]
         rate, area = 100 * metrics.failure_rate(final), 100 * metrics.area_under_curve(final)
-        lines.append(f"- {score.subset}: {rate:.1f} % of the faces over 10 % (inter-pupil), AUC10 {area:.1f}")
+        lines.append(f"- {subset}: {rate:.1f} % of the faces over 10 % (inter-pupil), AUC10 {area:.1f}")
     return "\n".join(lines)
 
 
 def differences(preset: Preset, manifest: dict[str, Any], trained: list[Phase]) -> str:
     """Where the model is not the paper's, one a line."""
     found = manifest["sets"]["train"]["faces"]
-    lines = [f"Trained on {found} faces; the paper's set has 3,148."]
+    lines = [f"Trained on {found:,} faces; {protocol(preset).paper_set}."]
     if preset.crop_size != paper.IMAGE_SIZE:
         lines.append(f"Crops of {preset.crop_size} px and α = {preset.alpha:g}; the paper: {paper.IMAGE_SIZE}, 128.")
     if preset.stages != VGG19_STAGES:
@@ -103,12 +115,12 @@ def differences(preset: Preset, manifest: dict[str, Any], trained: list[Phase]) 
 
 
 def model_card(
-    preset: Preset, evaluation: Evaluation, manifest: dict[str, Any], trained: list[Phase], rounding: str, commands: str
+    preset: Preset, measured: Measured, manifest: dict[str, Any], trained: list[Phase], rounding: str, commands: str
 ) -> str:
     """The whole card, Markdown. rounding: what half precision has changed; commands: what made the weights."""
     hours = ", ".join(f"{phase.name} {phase.hours:.1f} h" for phase in trained)
-    origin = evaluation.origin().replace(str(evaluation.results.model.weights), "this file")
-    return f"""{front_matter(preset, evaluation, manifest, trained)}
+    origin = measured.origin.replace(str(measured.results.model.weights), "this file")
+    return f"""{front_matter(preset, measured, manifest, trained)}
 
 # {preset.name}
 
@@ -116,13 +128,12 @@ def model_card(
 
 ## Error by stage
 
-Per cent of the inter-pupil distance ("pupil": what the paper calls inter-ocular) and of the distance of the outer eye
-corners.
+{normalisers(measured)}
 {origin}
 
-{stage_table(evaluation)}
+{stage_table(measured)}
 
-{failures(evaluation)}
+{failures(measured)}
 
 ![Error by stage](stages.png)
 
