@@ -31,9 +31,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
     names = [report.nodeid for report in skipped if NO_GPU in str(report.longrepr)]
     if names:
-        terminalreporter.section(
-            f"{len(names)} tests were not run for want of a GPU (make test-gpu where there is one)"
-        )
+        terminalreporter.section(f"{len(names)} tests not run for want of a GPU; where there is one: make test-gpu")
         for name in names:
             terminalreporter.write_line(name)
 
