@@ -34,7 +34,7 @@ def forward(layer: Any, inputs: dict[str, Array], phase: int = caffe.TRAIN) -> A
 
 
 @pytest.fixture(autouse=True)
-def mode(request: pytest.FixtureRequest) -> None:
+def caffe_mode(request: pytest.FixtureRequest) -> None:
     """With --gpu all tests of the layers are the GPU's."""
     if request.config.getoption("--gpu"):
         request.getfixturevalue("gpu_mode")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from typing import NoReturn
 
 from layers.common.errors import RarError, run_command
 from tools.stopping import stop_requests
@@ -20,7 +21,7 @@ Lead = Callable[[list[Connection]], object]
 Follow = Callable[[int, Connection], object]
 
 
-def run_ranks(count: int, lead: Lead, follow: Follow) -> None:
+def run_ranks(count: int, lead: Lead, follow: Follow) -> NoReturn:
     """Run `lead(pipes to the followers)` and `follow(rank, pipe)` in `count` processes and wait for them.
 
     Ends this process with rank 0's status. RarError when another rank ends before it: all are ended then, and what the
