@@ -39,6 +39,11 @@ def lead(case: str, folder: Path, followers: list[Connection]) -> None:
             follower.send(order)
     if case == "leader fails":
         raise RarError("conv8 is not finite: lower base_lr")
+    if case == "rank 0 is killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if case == "stopped early":
+        (folder / "leader").write_text(str(os.getpid()))
+        time.sleep(LONG)
     if case == "all is well":
         for follower in followers:
             assert follower.recv() == "taken"
@@ -136,6 +141,21 @@ def test_a_polite_stop_lets_rank_0_save(tmp_path: Path, kind: signal.Signals) ->
     assert (process.returncode, errors) == (130, "")
     assert (tmp_path / "saved").read_text() == "SIGTERM"
     assert_all_ended(tmp_path)
+
+
+def test_rank_0_killed(tmp_path: Path) -> None:
+    with command("rank 0 is killed", tmp_path) as process:
+        _, errors = process.communicate(timeout=LONG)
+    assert process.returncode == 1
+    assert errors.startswith("error: the process of rank 0 ended with status -9") and len(errors.splitlines()) == 1
+
+
+def test_a_stop_before_there_is_anything_to_save(tmp_path: Path) -> None:
+    with command("stopped early", tmp_path) as process:
+        wait_for(tmp_path / "leader")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=LONG)
+    assert (process.returncode, errors) == (130, "interrupted\n")
 
 
 def test_a_kill_of_the_command_lets_rank_0_save_too(tmp_path: Path) -> None:

@@ -59,12 +59,19 @@ def _watch(ranks: Sequence[SpawnProcess], stop: list[int]) -> int:
         if lost is not None and leader.is_alive():
             leader.join(1)  # it may be ending for the same reason, and then says so itself
             if leader.is_alive():
-                raise RarError(
-                    f"the process of rank {lost} ended with status {ranks[lost].exitcode}, see above: training has "
-                    "stopped; run the same command to go on from the last snapshot"
-                )
-    status = leader.exitcode or 0
-    return 128 - status if status < 0 else status
+                raise _ended(lost, ranks[lost])
+    if leader.exitcode is not None and leader.exitcode < 0:
+        if stop:
+            raise KeyboardInterrupt  # before there was anything to save
+        raise _ended(0, leader)
+    return leader.exitcode or 0
+
+
+def _ended(rank: int, process: SpawnProcess) -> RarError:
+    return RarError(
+        f"the process of rank {rank} ended with status {process.exitcode}, see above: training has stopped; "
+        "run the same command to go on from the last snapshot"
+    )
 
 
 def _enter(run: Callable[..., object], *arguments: object) -> None:
