@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _pytest.terminal import TerminalReporter
 
 from data_prep import prepare_300w
 from data_prep.synthetic_faces.write import Parameters, write
@@ -23,11 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--gpu") and (why := why_no_gpu(0)):
+    if config.getoption("--gpu", default=False) and (why := why_no_gpu(0)):
         raise pytest.UsageError(f"{NO_GPU}: {why}")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
     names = [report.nodeid for report in skipped if NO_GPU in str(report.longrepr)]
     if names:

@@ -36,7 +36,7 @@ def forward(layer: Any, inputs: dict[str, Array], phase: int = caffe.TRAIN) -> A
 @pytest.fixture(autouse=True)
 def caffe_mode(request: pytest.FixtureRequest) -> None:
     """With --gpu all tests of the layers are the GPU's."""
-    if request.config.getoption("--gpu"):
+    if request.config.getoption("--gpu", default=False):
         request.getfixturevalue("gpu_mode")
 
 
