@@ -114,8 +114,10 @@ VGG19 = Preset(
     window=5,
     feature_scale=2.5,
     stage_lr=0.1,
+    lstm_lr=200,
+    gate_lr=6,
     warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
-    end_to_end=Phase(base_lr=0.0005, iterations=60000, clip_gradients=3, snapshot=500, test_interval=2000),
+    end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=3, snapshot=500, test_interval=2000),
 )
 
 VGG19_128 = replace(VGG19, name="vgg19_128", crop_size=128, sigma=1.5, window=3)
