@@ -15,6 +15,7 @@ from layers.common.prepared import PreparedSet
 from tests.layers.strict_arrays import record_touches
 from tests.layers.test_arrays import SMALL, both_passes, net_of_maps
 from tools.detector import CropDetector
+from tools.nets import backward, forward
 from tools.presets import preset
 from tools.shipped import weights_of
 
@@ -70,8 +71,8 @@ def test_no_map_travels(gpu_memory: memory.GpuMemory, monkeypatch: pytest.Monkey
     net = net_of_maps()
     both_passes(net)
     touched = record_touches(monkeypatch)
-    net.forward()
-    net.backward()
+    forward(net)
+    backward(net)
     assert touched and max(touched) < SMALL
 
 

@@ -16,7 +16,7 @@ from caffe import layers as L  # noqa: N812  Caffe's own convention
 from layers.common import paper
 from layers.common.shape_pool import read_shape_pool
 from tools import network
-from tools.nets import net_from
+from tools.nets import backward, forward, net_from
 from tools.presets import Preset
 
 SEED = 0
@@ -35,9 +35,9 @@ class Task:
         self._timed(self._passes)
 
     def _passes(self) -> None:
-        self.net.forward()
+        forward(self.net)
         if self.backward:
-            self.net.backward()
+            backward(self.net)
 
     def _timed(self, work: Callable[[], object]) -> float:
         """Do the work, and wait for it; milliseconds."""

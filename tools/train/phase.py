@@ -15,6 +15,7 @@ from google.protobuf import text_format
 from tqdm import tqdm
 
 from layers.common.errors import RarError
+from tools.nets import forward
 from tools.presets import Phase
 from tools.stopping import stop_requests
 from tools.train.calibration import standardise_features
@@ -159,7 +160,7 @@ def validation_means(solver: Any, scalars: list[str], faces: int) -> dict[str, f
     rewind_samples(net)
     sums = np.zeros(len(scalars))
     for _ in range(faces):
-        net.forward()
+        forward(net)
         sums += [float(net.blobs[name].data) for name in scalars]
     return dict(zip(scalars, sums / faces, strict=True))
 
