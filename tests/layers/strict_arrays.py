@@ -26,7 +26,6 @@ class Array:
 
     __module__ = "strict_arrays"
     __array_ufunc__ = None  # numpy's operators leave it to ours, which refuse
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, own: np.ndarray) -> None:
         self._own = own
