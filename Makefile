@@ -45,9 +45,9 @@ LISTEN   ?= 127.0.0.1
 WITH_CAFFE := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings";
 RAR := $(WITH_CAFFE) $(PYTHON)
 
-.PHONY: help caffe env prototxt vgg19 data-300w data-cofw data-aflw check-data train-300w test-300w test-cofw test-aflw \
+.PHONY: help caffe cupy env prototxt vgg19 data-300w data-cofw data-aflw check-data train-300w test-300w test-cofw test-aflw \
   ablations tables report test-occlusion ship finder detect calibrate test-detect detect-many many many-scheduler \
-  many-worker onnx test-onnx onnx-packages web web-packages demo bench test lint clean
+  many-worker onnx test-onnx onnx-packages web web-packages demo bench test test-gpu lint clean
 .DEFAULT_GOAL := help
 
 # Those that use a model take the one that comes with the project, unless PRESET= is given.
@@ -56,8 +56,11 @@ detect detect-many web onnx test-onnx test-detect calibrate: PRESET = compact
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
-caffe: ## build BVLC Caffe into the per-machine cache (CUDA=1: for the GPU; CAFFE_SRC=: your checkout)
+caffe: ## build BVLC Caffe into the per-machine cache (CUDA=1 [CUDNN= NCCL= CUDA_ARCH=]: for GPUs; CAFFE_SRC=: your checkout)
 	@$(PYTHON) -m tools.build_caffe $(if $(filter 1,$(CUDA)),--cuda,$(if $(filter 0,$(CUDA)),--cpu))
+
+cupy: ## CuPy beside a Caffe built with CUDA=1, so that no whole map leaves the GPU
+	@$(PYTHON) -m tools.build_caffe --cupy >/dev/null
 
 env: ## print what to export so that `caffe train` and `caffe test` work by hand: eval "$$(make -s env)"
 	@$(PYTHON) -m tools.environment
@@ -90,13 +93,13 @@ check-data: ## verify prepared data: DATA=
 vgg19: caffe ## initial weights of conv1-conv5 into the cache (VGG19=: your VGG_ILSVRC_19_layers.caffemodel)
 	@$(RAR) -m tools.vgg19 --out "$(VGG)" $(if $(VGG19),--caffemodel "$(VGG19)")
 
-train-300w: caffe $(if $(FROM_VGG19),vgg19) ## train: PRESET= [DATA= OUT= SEED= WARM_UP=]; again: goes on
+train-300w: caffe $(if $(FROM_VGG19),vgg19) ## train: PRESET= [DATA= OUT= SEED= WARM_UP= GPUS=0,1]; again: goes on
 	@$(RAR) -m tools.train --preset $(PRESET) --data "$(DATA)" --out "$(OUT)" --seed $(SEED) \
-	  $(if $(FROM_VGG19),--vgg19 "$(VGG)") \
+	  $(if $(FROM_VGG19),--vgg19 "$(VGG)") $(if $(GPUS),--gpus $(GPUS)) \
 	  $(if $(WARM_UP),--warm-up "$(WARM_UP)") $(if $(WARM_UP_ITERATIONS),--warm-up-iterations $(WARM_UP_ITERATIONS)) $(if $(ITERATIONS),--iterations $(ITERATIONS))
 
-test-300w: caffe ## test on every subset there is: PRESET= [DATA= WEIGHTS= OUT=]; Table 1, pictures, a line a subset
-	@$(RAR) -m tools.test_faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(DATA)" --out "$(OUT)/results.json" --batch $(BATCH)
+test-300w: caffe ## test on every subset there is: PRESET= [DATA= WEIGHTS= OUT= GPU=]; Table 1, pictures, a line a subset
+	@$(RAR) -m tools.test_faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(DATA)" --out "$(OUT)/results.json" --batch $(BATCH) $(if $(GPU),--gpu $(GPU))
 	@$(PYTHON) -m tools.draw --results "$(OUT)/results.json" --data "$(DATA)" --out "$(OUT)/pictures" \
 	  $(if $(wildcard $(OUT)/log.csv),--log "$(OUT)/log.csv")
 	@$(PYTHON) -m tools.evaluate 300w --results "$(OUT)/results.json"
@@ -188,6 +191,9 @@ bench: caffe ## time and memory beside stock Caffe and PyTorch: [PRESETS="vgg19 
 
 test: caffe ## the tests
 	@$(RAR) -m pytest tests
+
+test-gpu: caffe ## the tests of layers and kernels on GPU 0, and those that need a GPU (after make caffe CUDA=1, make cupy)
+	@$(RAR) -m pytest --gpu tests/layers tests/gpu
 
 lint: caffe $(VENVS)/lint/made ## ruff and mypy
 	@$(VENVS)/lint/bin/ruff check .

@@ -11,6 +11,7 @@ from typing import Any
 import caffe
 
 from layers.common.errors import RarError
+from layers.memory import memory_here
 
 
 def _show_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -29,6 +30,7 @@ class RarLayer(caffe.Layer):
 
     A subclass lists its bottoms by name and declares `Parameters`, a dataclass read from the JSON of `param_str`.
     Caffe calls `reshape` before every forward; blobs are reshaped only when a size changed.
+    `memory` gives whole maps as arrays where they are, on the host or on the GPU (layers/memory.py).
     """
 
     bottoms: tuple[str, ...] = ()
@@ -43,13 +45,15 @@ class RarLayer(caffe.Layer):
         if len(bottom) != len(self.bottoms):
             raise RarError(f"{name} takes the bottoms {', '.join(self.bottoms)}: the prototxt gives {len(bottom)}")
         self.parameters: Any = read_parameters(self.Parameters, self.param_str, name)
+        self.memory = memory_here()
         self.prepare(bottom, top)
 
     def prepare(self, bottom: Any, top: Any) -> None:
         """One-time work of a subclass, after `self.parameters` is set."""
 
     def reshape(self, bottom: Any, top: Any) -> None:
-        """Give every top the shape that `top_shapes` returns for it."""
+        """Give every top the shape that `top_shapes` returns for it. The passes that follow are of this thread."""
+        self.memory.enter()
         for blob, shape in zip(blobs(top), self.top_shapes(bottom, top), strict=True):
             if tuple(blob.shape) != tuple(shape) or not blob.count:  # a new blob has no axes, like a scalar
                 blob.reshape(*shape)

@@ -9,6 +9,7 @@ import numpy as np
 
 from layers.base import RarLayer
 from layers.common import heatmaps
+from layers.common.arrays import on_host
 from layers.common.errors import RarError
 
 
@@ -29,15 +30,16 @@ class SoftmaxRegressionLossLayer(RarLayer):
         return [()]
 
     def forward(self, bottom: Any, top: Any) -> None:
-        scores = bottom[0].data
+        scores, shape = self.memory.data(bottom[0]), self.memory.xp.asarray(bottom[1].data)
         self.partition = heatmaps.log_partition(scores)
-        self.target = heatmaps.target_blobs(bottom[1].data, self.parameters.sigma, *scores.shape[2:])
+        self.target = heatmaps.target_blobs(shape, self.parameters.sigma, *scores.shape[2:])
         top[0].data[...] = heatmaps.cross_entropy(scores, self.partition, *self.target)
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
         if propagate_down[0]:
+            scores, gradient = self.memory.data(bottom[0]), self.memory.diff(bottom[0])
             scale = float(top[0].diff)
-            heatmaps.cross_entropy_gradient(bottom[0].data, self.partition, *self.target, scale, bottom[0].diff)
+            heatmaps.cross_entropy_gradient(scores, self.partition, *self.target, scale, gradient)
         if propagate_down[1]:
             bottom[1].diff[...] = 0
 
@@ -66,11 +68,11 @@ class HeatmapDecodeLayer(RarLayer):
 
     def forward(self, bottom: Any, top: Any) -> None:
         with np.errstate(invalid="ignore"):  # the check that follows says it better
-            s_d, peak = heatmaps.decode(bottom[0].data, self.parameters.radius)
+            s_d, peak = map(on_host, heatmaps.decode(self.memory.data(bottom[0]), self.parameters.radius))
         if not (np.isfinite(s_d).all() and np.isfinite(peak).all()):
             raise RarError("conv8 is not finite, the net has diverged: lower base_lr and go on from the last snapshot")
         top[-2].data[...], top[-1].data[...] = s_d, peak
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
         if propagate_down[0] and len(top) == 2:
-            bottom[0].diff[...] = 0
+            self.memory.diff(bottom[0])[...] = 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from layers.base import RarLayer
+from layers.common.shapes import FloatArray
 
 
 class ReweightLayer(RarLayer):
@@ -27,14 +28,18 @@ class ReweightLayer(RarLayer):
         return [(1, n, bottom[0].count // n)]
 
     def forward(self, bottom: Any, top: Any) -> None:
-        gamma = bottom[1].data
-        phi = bottom[0].data.reshape(*gamma.shape, -1)
-        top[0].data.reshape(phi.shape)[...] = phi * (self.parameters.scale * gamma[..., None])
+        weights = self._weights(bottom[1].data)
+        phi = self.memory.data(bottom[0]).reshape(*weights.shape[:2], -1)
+        self.memory.data(top[0]).reshape(phi.shape)[...] = phi * weights
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
         if propagate_down[0]:
-            gamma = bottom[1].data
-            gradient = top[0].diff.reshape(*gamma.shape, -1) * (self.parameters.scale * gamma[..., None])
-            bottom[0].diff[...] = gradient.reshape(bottom[0].shape)
+            weights, to_phi = self._weights(bottom[1].data), self.memory.diff(bottom[0])
+            gradient = self.memory.diff(top[0]).reshape(*weights.shape[:2], -1) * weights
+            to_phi[...] = gradient.reshape(to_phi.shape)
         if propagate_down[1]:
             bottom[1].diff[...] = 0
+
+    def _weights(self, gamma: FloatArray) -> Any:
+        """scale gamma (N, L, 1), where phi is."""
+        return self.memory.xp.asarray(self.parameters.scale * gamma[..., None])

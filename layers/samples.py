@@ -24,7 +24,8 @@ class SampleLayer(RarLayer):
 
     Its one blob is the row to read next. It is saved with the weights like any blob, so a training resumed from a
     snapshot reads on where the snapshot was taken, which Caffe's own Data and HDF5Data layers do not do. In the
-    TEST phase a net starts at row 0. With several solvers (GPUs) each reads its own share of the rows.
+    TEST phase a net starts at row 0. Of several solvers (GPUs) each trains on its own share of the rows; only the first
+    tests, on all of them.
     RarError when the set is missing or damaged.
     """
 
@@ -48,7 +49,7 @@ class SampleLayer(RarLayer):
         return [(n, 3, size, size), (n, self.set.scheme.landmarks, 2)]
 
     def forward(self, bottom: Any, top: Any) -> None:
-        solvers, rank = caffe.solver_count(), caffe.solver_rank()
+        solvers, rank = (caffe.solver_count(), caffe.solver_rank()) if self.phase == caffe.TRAIN else (1, 0)
         first = int(self.blobs[0].data[0])
         for i in range(self.parameters.batch_size):
             row = (first + i * solvers + rank) % len(self.set)

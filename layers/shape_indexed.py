@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from layers.base import RarLayer
+from layers.common.arrays import array_module
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
 
@@ -28,18 +29,26 @@ def window_places(s_hat: FloatArray, window: int, height: int, width: int) -> np
 
 def look_up(features: FloatArray, places: np.ndarray) -> FloatArray:
     """The maps' values in each window, (N, C, w, L), from features (N, C, H W) and places (N, w, L)."""
-    return np.stack([np.take(maps, windows, axis=1) for maps, windows in zip(features, places, strict=True)])
+    xp = array_module(features)
+    return xp.stack([xp.take(maps, windows, axis=1) for maps, windows in zip(features, places, strict=True)])
 
 
 def winners(values: FloatArray, places: np.ndarray) -> np.ndarray:
     """The flat place (N, L, C) of each window's maximum, the first of equals."""
     best = values.argmax(2).transpose(0, 2, 1)  # (N, L, C)
-    return np.take_along_axis(places.transpose(0, 2, 1), best, -1)
+    return array_module(places).take_along_axis(places.transpose(0, 2, 1), best, -1)
 
 
 def scatter(gradient: FloatArray, at: np.ndarray, out: FloatArray) -> None:
-    """Add the gradient (N, L, C) of phi to the maps' gradient out (N, C, H W) at the winning places (N, L, C)."""
-    channels = np.arange(out.shape[1])
+    """Add the gradient (N, L, C) of phi to the maps' gradient out (N, C, H W) at the winning places (N, L, C).
+
+    On a GPU in one kernel, in any order: where three landmarks or more share a place the last digit may vary.
+    """
+    xp = array_module(out)
+    channels = xp.arange(out.shape[1])
+    if xp is not np:
+        xp.add.at(out, (xp.arange(len(out))[:, None, None], channels, at), gradient)
+        return
     for image, maps in enumerate(out):
         for landmark, place in enumerate(at[image]):  # one at a time: two landmarks may share a place
             maps[channels, place] += gradient[image, landmark]
@@ -74,16 +83,17 @@ class ShapeIndexedFeatureLayer(RarLayer):
 
     def forward(self, bottom: Any, top: Any) -> None:
         n, channels, height, width = bottom[0].shape
-        self.places = window_places(bottom[1].data, self.parameters.window, height, width)
-        self.values = look_up(bottom[0].data.reshape(n, channels, -1), self.places)
-        top[-1].data[...] = self.values.max(2).transpose(0, 2, 1)
+        places = window_places(bottom[1].data, self.parameters.window, height, width)
+        self.places = self.memory.xp.asarray(places)
+        self.values = look_up(self.memory.data(bottom[0]).reshape(n, channels, -1), self.places)
+        self.memory.data(top[-1])[...] = self.values.max(2).transpose(0, 2, 1)
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
         if propagate_down[0]:
-            gradient = bottom[0].diff
+            gradient = self.memory.diff(bottom[0])
             if len(top) == 1:
                 gradient[...] = 0
             at = winners(self.values, self.places)
-            scatter(top[-1].diff, at, gradient.reshape(*gradient.shape[:2], -1))
+            scatter(self.memory.diff(top[-1]), at, gradient.reshape(*gradient.shape[:2], -1))
         if propagate_down[1]:
             bottom[1].diff[...] = 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from _pytest.terminal import TerminalReporter
 
 from data_prep import prepare_300w
 from data_prep.synthetic_faces.write import Parameters, write
@@ -14,6 +16,51 @@ from data_prep.synthetic_faces.write import Parameters, write
 os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its log is thousands of lines a net
 
 PROJECT = Path(__file__).resolve().parent.parent
+NO_GPU = "no GPU here that Caffe can use"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--gpu", action="store_true", help="test the layers on GPU 0 instead of the CPU")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--gpu", default=False) and (why := why_no_gpu(0)):
+        raise pytest.UsageError(f"{NO_GPU}: {why}")
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    names = [report.nodeid for report in skipped if NO_GPU in str(report.longrepr)]
+    if names:
+        terminalreporter.section(f"{len(names)} tests not run for want of a GPU; where there is one: make test-gpu")
+        for name in names:
+            terminalreporter.write_line(name)
+
+
+def why_no_gpu(number: int) -> str | None:
+    """Why Caffe cannot use this GPU; None when it can."""
+    from tools.gpu import why_not  # it imports caffe, which is to find the setting above
+
+    return why_not(number)
+
+
+@pytest.fixture(scope="session")
+def gpu() -> int:
+    """The number of a GPU that Caffe can use, or a skip that says why there is none."""
+    if why := why_no_gpu(0):
+        pytest.skip(f"{NO_GPU}: {why}")
+    return 0
+
+
+@pytest.fixture
+def gpu_mode(gpu: int) -> Iterator[int]:
+    """Caffe on the GPU for one test, in this thread."""
+    import caffe
+
+    caffe.set_device(gpu)
+    caffe.set_mode_gpu()
+    yield gpu
+    caffe.set_mode_cpu()
 
 
 @pytest.fixture(scope="session")

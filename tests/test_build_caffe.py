@@ -17,7 +17,7 @@ import pytest
 
 from tools import build_caffe
 from tools.caffe_build import compile as compiling
-from tools.caffe_build import cuda, patching, recipe, source, system_packages
+from tools.caffe_build import cuda, cupy, gpu_libraries, nvidia_packages, patching, recipe, source, system_packages
 from tools.caffe_build.cache import MANIFEST, Cache, root
 from tools.caffe_build.errors import BuildError
 from tools.caffe_build.progress import Progress, likely_remedy
@@ -113,6 +113,10 @@ class TestKey:
         names = {recipe.Recipe(origin, cuda.Cuda(nvcc, (home,), arch)).name() for arch in (("86",), ("86", "90"))}
         assert len(names | {recipe.Recipe(origin).name()}) == 3
         assert sum(name.startswith("caffe-cuda-") for name in names) == 2
+        for version in ("9.28.1", "8.9.7"):
+            cudnn = gpu_libraries.Library(gpu_libraries.CUDNN, home / "include", home / "lib64/libcudnn.so", version)
+            names.add(recipe.Recipe(origin, cuda.Cuda(nvcc, (home,), ("90",), (cudnn,))).name())
+        assert len(names) == 4
 
 
 class TestCache:
@@ -415,11 +419,11 @@ class TestCuda:
         for path in (home / "lib64/libcudart.so", package / "lib/libcudart.so.13", package / "lib/libcublas.so.13"):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-        folders = (home, *cuda.package_folders(fetched))
+        folders = (home, *nvidia_packages.package_folders(fetched))
         assert folders == (home, package)
-        assert cuda.find_library(folders, "cudart") == home / "lib64/libcudart.so"
-        assert cuda.find_library(folders, "cublas") == package / "lib/libcublas.so.13"
-        assert cuda.find_library(folders, "curand") is None
+        assert nvidia_packages.find_library(folders, "cudart") == home / "lib64/libcudart.so"
+        assert nvidia_packages.find_library(folders, "cublas") == package / "lib/libcublas.so.13"
+        assert nvidia_packages.find_library(folders, "curand") is None
         assert not cuda.is_complete(folders)
 
     def test_says_in_one_line_whether_a_gpu_works(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -431,3 +435,117 @@ class TestCuda:
         assert "no usable GPU here (CUDA driver version is insufficient)" in cuda.gpu_report(caffe)
         monkeypatch.setattr(cuda, "driver_present", lambda: False)
         assert "no usable GPU here (the NVIDIA driver is missing)" in cuda.gpu_report(caffe)
+
+
+def cudnn_in(folder: Path, version: str = "9.28.1") -> Path:
+    """A folder with what tells cuDNN: headers and a library."""
+    for name in ("include", "lib"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    major, minor, patch = version.split(".")
+    macros = f"#define CUDNN_MAJOR {major}\n#define CUDNN_MINOR {minor}\n#define CUDNN_PATCHLEVEL {patch}\n"
+    (folder / "include/cudnn.h").write_text("" if int(major) >= 8 else macros)
+    if int(major) >= 8:
+        (folder / "include/cudnn_version.h").write_text(macros)
+    (folder / f"lib/libcudnn.so.{major}").touch()
+    return folder
+
+
+class TestGpuLibraries:
+    """cuDNN and NCCL: found, wanted, not wanted."""
+
+    @pytest.fixture(autouse=True)
+    def alone(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """Neither the environment's wishes nor what this machine has."""
+        for name in ("CUDNN", "CUDNN_HOME", "NCCL", "NCCL_HOME"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(gpu_libraries, "USUAL", (tmp_path / "usr/local", tmp_path / "usr"))
+        monkeypatch.setattr(gpu_libraries, "fetch", lambda *_, **__: pytest.fail("nobody asked for a download"))
+
+    @staticmethod
+    def chosen(cache: Cache, progress: Progress, *toolkit: Path) -> gpu_libraries.Library | None:
+        return gpu_libraries.choose(gpu_libraries.CUDNN, toolkit, "13", cache, progress)
+
+    @pytest.mark.parametrize("version", ["7.6.5", "8.9.7", "9.28.1"])
+    def test_beside_the_toolkit_or_in_the_usual_places(
+        self, cache: Cache, progress: Progress, tmp_path: Path, version: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        cudnn_in(tmp_path / "usr", "6.0.0")
+        assert (usual := self.chosen(cache, progress)) and usual.version == "6.0.0"
+        home = cudnn_in(tmp_path / "cuda", version)
+        assert (found := self.chosen(cache, progress, home))
+        library = home / f"lib/libcudnn.so.{version[0]}"
+        assert (found.version, found.include, found.shared) == (version, home / "include", library)
+        assert f"with CUDNN {version}: {library}" in capsys.readouterr().err.splitlines()[-1]
+        assert found.flags() == ["-DUSE_CUDNN=ON", f"-DCUDNN_INCLUDE={home}/include", f"-DCUDNN_LIBRARY={library}"]
+
+    def test_in_debians_folders(self, cache: Cache, progress: Progress, tmp_path: Path) -> None:
+        plain = cudnn_in(tmp_path / "plain")
+        for name in ("include", "lib"):
+            shutil.copytree(plain / name, tmp_path / "usr" / name / nvidia_packages.MULTIARCH)
+        assert (found := self.chosen(cache, progress)) and found.version == "9.28.1"
+
+    def test_a_header_without_a_library_is_not_enough(self, cache: Cache, progress: Progress, tmp_path: Path) -> None:
+        (cudnn_in(tmp_path / "usr") / "lib/libcudnn.so.9").unlink()
+        assert self.chosen(cache, progress) is None
+
+    def test_without_it_one_line_says_so_and_what_to_do(
+        self, cache: Cache, progress: Progress, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.chosen(cache, progress) is None
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "without CUDNN, none found" in line and "CUDNN=1 fetches it" in line
+
+    def test_left_out_when_told_so(
+        self, cache: Cache, progress: Progress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CUDNN", "0")
+        assert self.chosen(cache, progress, cudnn_in(tmp_path / "cuda")) is None
+
+    def test_its_home_comes_first_and_a_wrong_one_is_named(
+        self, cache: Cache, progress: Progress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        toolkit = cudnn_in(tmp_path / "cuda")
+        monkeypatch.setenv("CUDNN_HOME", str(cudnn_in(tmp_path / "own", "8.9.7")))
+        assert (found := self.chosen(cache, progress, toolkit)) and found.version == "8.9.7"
+        monkeypatch.setenv("CUDNN_HOME", str(tmp_path / "empty"))
+        with pytest.raises(BuildError, match=f"no cudnn.h with its library in CUDNN_HOME={tmp_path}/empty"):
+            self.chosen(cache, progress, toolkit)
+
+    def test_fetched_only_when_asked_for(
+        self, cache: Cache, progress: Progress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[list[str]] = []
+
+        def fetch(cache: Cache, progress: Progress, name: str, wanted: list[str], remedy: str, *, alone: bool) -> Path:
+            asked.append(wanted)
+            cudnn_in(tmp_path / name / "site/nvidia/cudnn")
+            return tmp_path / name
+
+        monkeypatch.setattr(gpu_libraries, "fetch", fetch)
+        assert self.chosen(cache, progress) is None and not asked
+        monkeypatch.setenv("CUDNN", "1")
+        assert (found := self.chosen(cache, progress)) and found.shared.is_file()
+        assert asked == [["nvidia-cudnn-cu13==9.*"]]
+
+    def test_another_wish_is_refused(self, cache: Cache, progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CUDNN", "yes")
+        with pytest.raises(BuildError, match="CUDNN=yes is neither 1 nor 0"):
+            self.chosen(cache, progress)
+
+    def test_cmake_is_told_what_is_used_and_where_it_runs_from(self, tmp_path: Path) -> None:
+        home = tmp_path / "cuda"
+        (home / "include").mkdir(parents=True)
+        (home / "lib64").mkdir()
+        for name in cuda.LIBRARIES:
+            (home / f"lib64/lib{name}.so").touch()
+        nccl = gpu_libraries.Library(gpu_libraries.NCCL, tmp_path / "i", tmp_path / "nccl/libnccl.so.2", "2.32.3")
+        made = cuda.Cuda(home / "bin/nvcc", (home,), ("90",), (nccl,))
+        assert {"-DUSE_CUDNN=OFF", "-DUSE_NCCL=ON", f"-DNCCL_LIBRARIES={nccl.shared}"} <= set(made.flags())
+        assert made.run_path() == [str(home / "lib64"), str(tmp_path / "nccl")]
+
+    def test_cupy_is_for_a_caffe_with_cuda(self, cache: Cache, progress: Progress, tmp_path: Path) -> None:
+        built = tmp_path / "caffe-cpu-1"
+        built.mkdir()
+        (built / MANIFEST).write_text('{"cuda": ""}')
+        with pytest.raises(BuildError, match="run first: make caffe CUDA=1"):
+            cupy.install(built, cache, progress)

@@ -2,7 +2,7 @@
 
 Prints the finished folder on stdout. Without `--cuda`, `--cpu` or `--source` the build chosen last is good enough, so a
 call that finds one takes a moment. Environment: RAR_CACHE (cache folder), CAFFE_SRC (as --source), CAFFE_JOBS,
-CUDA_HOME and CUDA_ARCH (see tools/caffe_build/cuda.py).
+CUDA_HOME and CUDA_ARCH (see tools/caffe_build/cuda.py), CUDNN and NCCL (tools/caffe_build/gpu_libraries.py).
 """
 
 import argparse
@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.caffe_build import compile as compiling
-from tools.caffe_build import cuda, patching, recipe, source, system_packages
+from tools.caffe_build import cuda, cupy, patching, recipe, source, system_packages
 from tools.caffe_build.cache import MANIFEST, Cache, root
+from tools.caffe_build.cuda import compiler_release
 from tools.caffe_build.errors import BuildError
 from tools.caffe_build.progress import Progress
 
@@ -49,7 +50,9 @@ def manifest(made: recipe.Recipe, seconds: float) -> str:
         "patches": [patch.name for patch in patching.series(made.patches)],
         "compiler": recipe.compiler_version(),
         "flags": made.flags(),
+        "cuda": compiler_release(made.cuda.nvcc) if made.cuda else "",
         "cuda_architectures": list(made.cuda.architectures) if made.cuda else [],
+        "cuda_libraries": {library.kind.name: library.version for library in made.cuda.extras} if made.cuda else {},
         "seconds": round(seconds),
     }
     return json.dumps(facts, indent=2) + "\n"
@@ -75,18 +78,30 @@ def make_caffe(variant: str | None, checkout: Path | None, cache: Cache) -> Path
     return folder
 
 
+def add_cupy(folder: Path, cache: Cache) -> None:
+    """Fetch CuPy for this Caffe when it is not there yet."""
+    progress = Progress(cache.log("cupy"))
+    with cache.lock(lambda: progress.say("a build is under way: waiting for it")):
+        progress.say(f"CuPy is in {cupy.install(folder, cache, progress)}")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 with the folder on stdout, or 1 with one line on stderr."""
     parser = argparse.ArgumentParser(prog="tools.build_caffe", description=__doc__.splitlines()[0])
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--cuda", dest="variant", action="store_const", const="cuda", help="compile for GPUs too")
     which.add_argument("--cpu", dest="variant", action="store_const", const="cpu", help="go back to the CPU build")
+    parser.add_argument("--cupy", action="store_true", help="fetch CuPy too, for the Python layers on GPUs")
     parser.add_argument("--source", type=Path, help="a BVLC/caffe checkout instead of Debian's package [$CAFFE_SRC]")
     options = parser.parse_args(arguments)
     checkout = options.source or (Path(os.environ["CAFFE_SRC"]) if os.environ.get("CAFFE_SRC") else None)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clear up after a polite kill as after Ctrl-C
     try:
-        print(make_caffe(options.variant, checkout, Cache(root())))
+        cache = Cache(root())
+        folder = make_caffe(options.variant, checkout, cache)
+        if options.cupy:
+            add_cupy(folder, cache)
+        print(folder)
     except BuildError as error:
         print(f"make caffe: {error}", file=sys.stderr)
         return 1

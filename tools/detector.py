@@ -13,7 +13,7 @@ from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
 from layers.samples import VGG_MEAN
 from tools import network
-from tools.nets import net_from
+from tools.nets import forward, net_from
 from tools.presets import PRESETS, Preset
 from tools.weights import load_weights
 
@@ -55,7 +55,7 @@ class CropDetector:
             data.reshape(len(crops), 3, size, size)
             self.net.reshape()
         np.subtract(crops.transpose(0, 3, 1, 2), np.reshape(VGG_MEAN, (3, 1, 1)), out=data.data, casting="unsafe")
-        self.net.forward()
+        forward(self.net)
         steps = range(self.preset.steps)
         return Detections(
             s_d=self._blob("s_d"),

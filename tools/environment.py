@@ -10,6 +10,7 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
+from tools.caffe_build import cupy
 from tools.caffe_build.cache import Cache, root
 from tools.caffe_build.recipe import selection_key
 
@@ -40,6 +41,10 @@ def caffe_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     base = os.environ if base is None else base
     folder, cores = caffe_folder(), str(usable_cores())
+    with_cupy = cupy.folder_of(folder) / "site"
+    packages = [PROJECT, folder / "python", *([with_cupy] if with_cupy.is_dir() else [])]
+    # OpenBLAS with threads of its own would leave them waiting, at full speed, in the way of oneDNN's.
+    libraries = [OPENMP_BLAS, *sorted(with_cupy.glob("nvidia/*/lib"))]
     defaults = {
         "OPENBLAS_CORETYPE": openblas_core(Path("/proc/cpuinfo").read_text()),
         "OPENBLAS_NUM_THREADS": cores,
@@ -48,9 +53,8 @@ def caffe_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     }
     return {
         "PATH": _prepend([folder / "bin"], base.get("PATH", os.defpath)),
-        "PYTHONPATH": _prepend([PROJECT, folder / "python"], base.get("PYTHONPATH", "")),
-        # OpenBLAS with threads of its own would leave them waiting, at full speed, in the way of oneDNN's.
-        "LD_LIBRARY_PATH": _prepend([OPENMP_BLAS], base.get("LD_LIBRARY_PATH", "")),
+        "PYTHONPATH": _prepend(packages, base.get("PYTHONPATH", "")),
+        "LD_LIBRARY_PATH": _prepend(libraries, base.get("LD_LIBRARY_PATH", "")),
         "PYTHONNOUSERSITE": "1",  # a numpy of the user's own would not fit the system's OpenCV and Caffe
         **{name: chosen for name, value in defaults.items() if (chosen := base.get(name) or value)},
     }

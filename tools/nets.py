@@ -1,4 +1,4 @@
-"""A Caffe net from a NetParameter in memory."""
+"""A Caffe net from a NetParameter in memory, and its passes."""
 
 from __future__ import annotations
 
@@ -14,3 +14,16 @@ def net_from(proto: Any, phase: int = caffe.TRAIN) -> Any:
         file.write(str(proto))
         file.flush()
         return caffe.Net(file.name, phase)
+
+
+def forward(net: Any, end: str | None = None) -> None:
+    """A forward pass, to the layer `end` inclusive, that leaves every blob where it is.
+
+    pycaffe's own asks for `data` of all outputs, and on a GPU copies all of conv8 for it.
+    """
+    net._forward(0, len(net.layers) - 1 if end is None else list(net._layer_names).index(end))
+
+
+def backward(net: Any) -> None:
+    """A backward pass, likewise."""
+    net._backward(len(net.layers) - 1, 0)

@@ -19,6 +19,7 @@ from layers.common.errors import RarError, run_command
 from layers.common.prepared import PreparedSet
 from layers.common.shapes import affine_apply
 from tools.detector import CropDetector
+from tools.gpu import use_gpu
 from tools.presets import preset
 from tools.results import Data, FaceResult, Model, Results, write_results
 from tools.weights import sha256
@@ -64,7 +65,8 @@ def test_set(detector: CropDetector, faces: PreparedSet, subset: str, batch: int
 @click.option("--sets", default=",".join(SETS), show_default=True, help="those that exist are tested")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="results file to write (JSON)")
 @click.option("--batch", default=1, show_default=True, help="faces at a time")
-def main(name: str, weights: Path, data: Path, sets: str, out: Path, batch: int) -> None:
+@click.option("--gpu", type=click.IntRange(0), help="number of the GPU to use; without it the CPU is used")
+def main(name: str, weights: Path, data: Path, sets: str, out: Path, batch: int, gpu: int | None) -> None:
     chosen, manifest = preset(name), read_manifest(data)
     present = [subset for subset in sets.split(",") if (data / subset).is_dir()]
     absent = sorted(set(sets.split(",")) - set(present))
@@ -72,6 +74,8 @@ def main(name: str, weights: Path, data: Path, sets: str, out: Path, batch: int)
         raise RarError(f"none of {sets} in {data}: prepare the data first (make data-300w)")
     if absent:
         print(f"not in {data}, left out: {', '.join(absent)}", file=sys.stderr)
+    if gpu is not None:
+        use_gpu(gpu)
     detector = CropDetector(chosen, weights)
     faces = [face for subset in present for face in test_set(detector, PreparedSet(data / subset), subset, batch)]
     model = Model(name=name, weights=str(weights), sha256=sha256(weights), commit=commit())

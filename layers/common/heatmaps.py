@@ -1,4 +1,7 @@
-"""Maps of scores over the places of a crop: softmax over places, target blobs, decoding. Maps are (N, L, H, W)."""
+"""Maps of scores over the places of a crop: softmax over places, target blobs, decoding. Maps are (N, L, H, W).
+
+Every function works where its arrays are, numpy's or CuPy's (layers/common/arrays.py).
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from layers.common.arrays import array_module
 from layers.common.shapes import FloatArray
 
 
 def log_partition(scores: FloatArray, peak: FloatArray | None = None) -> FloatArray:
     """log sum exp over the H W places of each map: (N, L). peak: the largest score of each, where it is known."""
-    rows = scores.reshape(-1, scores.shape[2] * scores.shape[3])
+    xp, rows = array_module(scores), scores.reshape(-1, scores.shape[2] * scores.shape[3])
     peaks = rows.max(-1) if peak is None else peak.ravel()
-    sums, buffer = np.empty(len(rows), rows.dtype), np.empty_like(rows[0])
-    for i, row in enumerate(rows):  # a row at a time stays in the cache; the whole stack would not
-        np.subtract(row, peaks[i], out=buffer)
-        sums[i] = np.exp(buffer, out=buffer).sum()
-    return np.asarray(peaks + np.log(sums)).reshape(scores.shape[:2])
+    if xp is np:
+        sums, buffer = np.empty(len(rows), rows.dtype), np.empty_like(rows[0])
+        for i, row in enumerate(rows):  # a row at a time stays in the cache; the whole stack would not
+            np.subtract(row, peaks[i], out=buffer)
+            sums[i] = np.exp(buffer, out=buffer).sum()
+    else:  # few kernels for all maps, where map by map they would be hundreds
+        sums = xp.exp(rows - peaks[:, None]).sum(-1)
+    found: FloatArray = (peaks + xp.log(sums)).reshape(scores.shape[:2])
+    return found
 
 
 def softmax_over_places(scores: FloatArray, partition: FloatArray, out: FloatArray) -> None:
-    """out = exp(scores - partition), map by map; out may not alias scores."""
+    """out = exp(scores - partition); out may not alias scores."""
+    xp = array_module(scores)
+    if xp is not np:
+        xp.exp(xp.subtract(scores, partition[..., None, None], out=out), out=out)
+        return
     for row, log_z, target in zip(
         scores.reshape(-1, *scores.shape[2:]), partition.ravel(), out.reshape(-1, *out.shape[2:]), strict=True
     ):
@@ -41,12 +53,13 @@ class Windows:
 
 def windows(centres: FloatArray, radius: int, height: int, width: int) -> Windows:
     """The (2 radius + 1)^2 places round each centre (N, L, 2), px of the map, rounded to the nearest place."""
-    span = np.arange(-radius, radius + 1)
-    offset_y, offset_x = (grid.ravel() for grid in np.meshgrid(span, span, indexing="ij"))
-    nearest = np.rint(np.clip(centres, -1e6, 1e6)).astype(np.int64)
+    xp = array_module(centres)
+    span = xp.arange(-radius, radius + 1)
+    offset_y, offset_x = (grid.ravel() for grid in xp.meshgrid(span, span, indexing="ij"))
+    nearest = xp.rint(xp.clip(centres, -1e6, 1e6)).astype(np.int64)
     x, y = nearest[..., :1] + offset_x, nearest[..., 1:] + offset_y
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    places = np.clip(y, 0, height - 1) * width + np.clip(x, 0, width - 1)
+    places = xp.clip(y, 0, height - 1) * width + xp.clip(x, 0, width - 1)
     return Windows(places, x, y, inside)
 
 
@@ -56,18 +69,19 @@ def target_blobs(shape: FloatArray, sigma: float, height: int, width: int) -> tu
     The blob is centred at sub-pixel accuracy, cut at 3 sigma and at the border, and sums to 1; it is all zero
     for a landmark outside the map, which then has no target.
     """
+    xp = array_module(shape)
     window = windows(shape, int(np.ceil(3 * sigma)), height, width)
     squared = (window.x - shape[..., :1]) ** 2 + (window.y - shape[..., 1:]) ** 2
-    blob = np.where(window.inside, np.exp(-squared / (2 * sigma**2)), 0)
+    blob = xp.where(window.inside, xp.exp(-squared / (2 * sigma**2)), 0)
     total = blob.sum(-1, keepdims=True)
     on_map = (shape > -0.5).all(-1) & (shape[..., 0] < width - 0.5) & (shape[..., 1] < height - 0.5)
-    blob = np.where(on_map[..., None], blob / np.maximum(total, np.finfo(blob.dtype).tiny), 0)
+    blob = xp.where(on_map[..., None], blob / xp.maximum(total, np.finfo(blob.dtype).tiny), 0)
     return window.places, blob.astype(shape.dtype)
 
 
 def cross_entropy(scores: FloatArray, partition: FloatArray, places: np.ndarray, blob: FloatArray) -> float:
     """-sum_places q log softmax(scores), mean over the N L maps; 0 for a map without a target."""
-    at_blob = np.take_along_axis(scores.reshape(*scores.shape[:2], -1), places, axis=-1)
+    at_blob = array_module(scores).take_along_axis(scores.reshape(*scores.shape[:2], -1), places, axis=-1)
     return float(-(blob * (at_blob - partition[..., None])).sum() / partition.size)
 
 
@@ -79,8 +93,9 @@ def cross_entropy_gradient(
     softmax_over_places(scores, partition, out)
     out *= scale * (blob.sum(-1) > 0)[..., None, None]
     flat = out.reshape(*out.shape[:2], -1)
-    n, landmark = np.ogrid[: flat.shape[0], : flat.shape[1]]
-    np.subtract.at(flat, (n[..., None], landmark[..., None], places), scale * blob)
+    xp = array_module(flat)
+    n, landmark = xp.arange(flat.shape[0])[:, None, None], xp.arange(flat.shape[1])[:, None]
+    xp.add.at(flat, (n, landmark, places), -scale * blob)
 
 
 def decode(scores: FloatArray, radius: int) -> tuple[FloatArray, FloatArray]:
@@ -90,13 +105,13 @@ def decode(scores: FloatArray, radius: int) -> tuple[FloatArray, FloatArray]:
     probability in that window: near 1 for one sharp peak, small for a flat or a many-peaked map.
     """
     n, landmarks, height, width = scores.shape
-    flat = scores.reshape(n, landmarks, -1)
+    xp, flat = array_module(scores), scores.reshape(n, landmarks, -1)
     best = flat.argmax(-1)
-    peak = np.stack([best % width, best // width], -1).astype(scores.dtype)
+    peak = xp.stack([best % width, best // width], -1).astype(scores.dtype)
     window = windows(peak, radius, height, width)
-    highest = np.take_along_axis(flat, best[..., None], axis=-1)
-    log_p = np.take_along_axis(flat, window.places, axis=-1) - log_partition(scores, highest)[..., None]
-    p = np.where(window.inside, np.exp(log_p), 0)
+    highest = xp.take_along_axis(flat, best[..., None], axis=-1)
+    log_p = xp.take_along_axis(flat, window.places, axis=-1) - log_partition(scores, highest)[..., None]
+    p = xp.where(window.inside, xp.exp(log_p), 0)
     mass = p.sum(-1)
-    place = np.stack([(p * window.x).sum(-1), (p * window.y).sum(-1)], -1) / mass[..., None]
-    return place.astype(scores.dtype), np.minimum(mass, 1)
+    place = xp.stack([(p * window.x).sum(-1), (p * window.y).sum(-1)], -1) / mass[..., None]
+    return place.astype(scores.dtype), xp.minimum(mass, 1)

@@ -33,6 +33,13 @@ def forward(layer: Any, inputs: dict[str, Array], phase: int = caffe.TRAIN) -> A
     return net
 
 
+@pytest.fixture(autouse=True)
+def caffe_mode(request: pytest.FixtureRequest) -> None:
+    """With --gpu all tests of the layers are the GPU's."""
+    if request.config.getoption("--gpu", default=False):
+        request.getfixturevalue("gpu_mode")
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(1701)

@@ -90,6 +90,11 @@ def test_several_solvers_share_the_rows(train: PreparedSet, two_solvers: None) -
     assert read == [[0, 2, 4, 6, 8, 10], [1, 3, 5, 7, 9, 11]]
 
 
+def test_rank_0_tests_on_every_row(train: PreparedSet, two_solvers: None) -> None:
+    net = samples(train.folder, phase=caffe.TEST)
+    assert rows(net, train) + rows(net, train) == [0, 1, 2, 3]
+
+
 def test_the_source_may_name_variables(
     train: PreparedSet, prepared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

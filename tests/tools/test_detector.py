@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from layers import base
 from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet
 from layers.common.shapes import FloatArray
+from tests.layers import strict_arrays
 from tests.tools.small import SMALL
 from tools.detector import CropDetector
 from tools.presets import TINY
@@ -50,6 +52,23 @@ def test_everything_the_recurrence_finds(detector: CropDetector, crops: Array) -
     np.testing.assert_array_equal(found.centres, found.confidence.argmax(-1))
     assert all(np.isfinite(value).all() for value in found)
     assert (found.stages[:, 1:] != found.stages[:, :-1]).any(axis=(2, 3)).all(), "every step moves the shape"
+
+
+def test_with_cupys_kind_of_arrays_no_map_travels(
+    detector: CropDetector, weights: Path, deploy: Path, crops: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way a GPU would go, on the host: the same landmarks, and nothing larger than the image is copied."""
+    wanted = detector.detect(crops)
+    monkeypatch.setattr(base, "memory_here", strict_arrays.StrictMemory)
+    strict = CropDetector(SMALL, weights, deploy)
+    strict.detect(crops)
+    touched = strict_arrays.record_touches(monkeypatch)
+    strict_arrays.MOVED.clear()
+    found = strict.detect(crops)
+    assert max(touched) == crops.size < min(strict.net.blobs[name].count for name in ("conv8", "deconv7"))
+    assert strict_arrays.MOVED and max(strict_arrays.MOVED) < crops.size / 10
+    np.testing.assert_allclose(found.s_d, wanted.s_d, atol=1e-3)
+    assert (np.linalg.norm(found.stages - wanted.stages, axis=-1) < 0.05).mean() > 0.95
 
 
 def test_the_batch_does_not_matter(detector: CropDetector, crops: Array) -> None:

@@ -21,6 +21,7 @@ from layers import refinement
 from layers.common.errors import RarError
 from tests.tools.small import LOG_EVERY, SMALL, write_project
 from tools import network, presets
+from tools.environment import caffe_folder
 from tools.nets import net_from
 from tools.presets import Preset
 from tools.train import phase
@@ -240,6 +241,14 @@ def test_missing_data_are_one_clear_line(project: Path, run_there: RunThere) -> 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1].startswith("error: no prepared set at nowhere/train: prepare the data again")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("gpus", ["0", "0,1"])
+def test_gpus_that_caffe_cannot_use(here: Callable[..., None], gpus: str) -> None:
+    if "cpu" not in caffe_folder().name:
+        pytest.skip("this Caffe was built for GPUs")
+    with pytest.raises(RarError, match="cannot use GPU 0, this Caffe was built for the CPU alone: make caffe CUDA=1"):
+        here("--gpus", gpus)
 
 
 def test_missing_shape_pool(here: Callable[..., None], prepared: Path, tmp_path: Path) -> None:

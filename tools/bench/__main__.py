@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from layers.common.errors import RarError, run_command
 from layers.common.files import finished_file
 from tools.bench import report
 from tools.bench.measure import Bench, data_preparation, growth, memory_over_images, speed
+from tools.gpu import check_gpu
 from tools.presets import PRESETS
 from tools.test_faces import commit
 
@@ -48,20 +50,24 @@ def checked_torch(python: str | None) -> str | None:
 @click.option("--preset", "presets", type=click.Choice(list(PRESETS)), multiple=True, default=MEASURED)
 @click.option("--repeats", default=7, show_default=True, help="rounds; medians are taken over them")
 @click.option("--torch-python", envvar="TORCH_PYTHON", help="a Python that has PyTorch, to compare with")
-@click.option("--gpu", is_flag=True, help="measure on the GPU")
+@click.option("--gpu", is_flag=True, help="measure on the GPU, with TF32 off and on")
 @click.option("--growth/--no-growth", "grow", default=True, help="how time and memory grow; data preparation")
 @click.option(
     "--out", type=PATH, default=Path("bench"), show_default=True, help="folder for results.json and a picture"
 )
 def main(presets: tuple[str, ...], repeats: int, torch_python: str | None, gpu: bool, grow: bool, out: Path) -> None:
+    if gpu:
+        check_gpu(0)
     out.mkdir(parents=True, exist_ok=True)
     torch = checked_torch(torch_python)
     results: dict[str, Any] = {"machine": machine(gpu), "commit": commit(), "repeats": repeats, "speed": {}}
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), repeats, gpu, torch)
         for name in presets:
-            click.echo(f"{name} ...", err=True)
-            results["speed"][name] = speed(bench, name)
+            for tf32 in (False, True) if gpu else (False,):
+                label = f"{name}, TF32" if tf32 else name
+                click.echo(f"{label} ...", err=True)
+                results["speed"][label] = speed(replace(bench, tf32=tf32), name)
         if grow:
             click.echo("growth ...", err=True)
             results["growth_preset"] = presets[-1] if len(presets) == 1 else "vgg19_128"

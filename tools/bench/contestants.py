@@ -64,20 +64,22 @@ def caffe_task(
     *,
     batch: int = 1,
     gpu: bool = False,
+    tf32: bool = False,
     stock: bool = False,
     **changes: Any,
 ) -> Contestant:
-    """A task in Caffe; `stock`: without oneDNN. `changes` to the preset, such as steps=5."""
+    """A task in Caffe; `stock`: without oneDNN and cuDNN. `changes` to the preset, such as steps=5."""
     wanted = {"task": task, "preset": preset, "batch": batch, "data": str(data), "gpu": gpu, "changes": changes}
     command = [sys.executable, "-m", "tools.bench.worker"]
-    return Contestant(name, command, wanted, {"CAFFE_DNNL": "0"} if stock else {})
+    own = {"CAFFE_DNNL": "0", "CAFFE_CUDNN": "0"} if stock else {}
+    return Contestant(name, command, wanted, {"CAFFE_TF32": str(int(tf32)), **own})
 
 
 def torch_task(
-    name: str, python: str, arrays: Path, layout: str, *, training: bool, batch: int, gpu: bool
+    name: str, python: str, arrays: Path, layout: str, *, training: bool, batch: int, gpu: bool, tf32: bool
 ) -> Contestant:
     """The CNN's twin in the PyTorch of another Python."""
-    wanted = {"arrays": str(arrays), "layout": layout, "training": training, "batch": batch, "gpu": gpu}
+    wanted = {"arrays": str(arrays), "layout": layout, "training": training, "batch": batch, "gpu": gpu, "tf32": tf32}
     # PyTorch brings its own BLAS; ours must not come in its way.
     env = {"LD_LIBRARY_PATH": "", "PYTHONPATH": "", "PYTHONNOUSERSITE": ""}
     return Contestant(name, [python, str(HERE / "torch_worker.py")], wanted, env)

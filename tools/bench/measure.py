@@ -22,12 +22,13 @@ BATCHES, STEPS, LANDMARKS = (1, 2, 4, 8), (1, 5, 15, 30), (5, 29, 68)
 
 @dataclass(frozen=True)
 class Bench:
-    """Where and how to measure. torch: a Python that has PyTorch, or None."""
+    """Where and how to measure. torch: a Python that has PyTorch, or None. tf32: products on the GPU in TF32."""
 
     folder: Path
     repeats: int
     gpu: bool
     torch: str | None
+    tf32: bool = False
 
     def data(self, preset: str) -> Path:
         """Prepared synthetic faces of the preset's crop size, made once a run."""
@@ -41,7 +42,7 @@ class Bench:
         return out
 
     def caffe(self, name: str, task: str, preset: str, **details: Any) -> Contestant:
-        return caffe_task(name, task, preset, self.data(preset), gpu=self.gpu, **details)
+        return caffe_task(name, task, preset, self.data(preset), gpu=self.gpu, tf32=self.tf32, **details)
 
 
 def run(module: str, *arguments: object) -> str:
@@ -57,14 +58,14 @@ def speed(bench: Bench, preset: str) -> dict[str, Any]:
         ours, others = [], []
         for task in ("cnn_forward", "detector", "cnn_training", "training"):
             ours.append(stack.enter_context(bench.caffe(f"{task} ours", task, preset)))
-            if not bench.gpu:
-                others.append(stack.enter_context(bench.caffe(f"{task} stock", task, preset, stock=True)))
+            others.append(stack.enter_context(bench.caffe(f"{task} stock", task, preset, stock=True)))
         ours[0].ask("export", path=str(arrays))
         difference, version = 0.0, ""
         for layout in LAYOUTS if bench.torch else ():
             for task, batch in (("cnn_forward", 1), ("cnn_training", paper.BATCH_SIZE)):
                 name, training = f"{task} torch {layout}", task == "cnn_training"
-                twin = torch_task(name, str(bench.torch), arrays, layout, training=training, batch=batch, gpu=bench.gpu)
+                where = {"gpu": bench.gpu, "tf32": bench.tf32}
+                twin = torch_task(name, str(bench.torch), arrays, layout, training=training, batch=batch, **where)
                 others.append(stack.enter_context(twin))
                 difference, version = max(difference, twin.ask("difference")), twin.ask("version")
         times = rounds([*ours, *others], bench.repeats)

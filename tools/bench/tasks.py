@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +15,40 @@ from caffe import layers as L  # noqa: N812  Caffe's own convention
 
 from layers.common import paper
 from layers.common.shape_pool import read_shape_pool
-from layers.common.shapes import FloatArray
 from tools import network
-from tools.nets import net_from
+from tools.nets import backward, forward, net_from
 from tools.presets import Preset
 
 SEED = 0
 
 
 class Task:
-    """A net and one run of it; `run` ends when its numbers are there, on a GPU too."""
+    """A net and one run of it; `run` ends when its numbers are there: Caffe's timer waits for them on a GPU."""
 
     def __init__(self, net: Any, last: str, *, backward: bool) -> None:
-        self.net, self.last, self.backward = net, last, backward
+        self.net, self.backward, self.timer = net, backward, caffe.Timer()
         if backward:
             diff = net.blobs[last].diff
             diff[...] = np.random.default_rng(SEED).standard_normal(diff.shape)
 
     def run(self) -> None:
-        self.net.forward()
+        self._timed(self._passes)
+
+    def _passes(self) -> None:
+        forward(self.net)
         if self.backward:
-            self.net.backward()
-            self._wait_for(next(iter(self.net.params.values()))[0].diff)
-        self._wait_for(self.net.blobs[self.last].data)
+            backward(self.net)
 
-    @staticmethod
-    def _wait_for(numbers: FloatArray) -> None:
-        float(numbers.ravel()[0])
+    def _timed(self, work: Callable[[], object]) -> float:
+        """Do the work, and wait for it; milliseconds."""
+        begin = time.perf_counter()
+        self.timer.start()
+        work()
+        self.timer.stop()
+        _ = self.timer.ms  # waits for the GPU; on the CPU it knows whole milliseconds only
+        return 1e3 * (time.perf_counter() - begin)
 
-    def layers(self, clock: Callable[[], float]) -> dict[str, list[float]]:
+    def layers(self) -> dict[str, list[float]]:
         """Milliseconds of every layer, [forward, backward]."""
         names = list(self.net._layer_names)
         spent = {name: [0.0, 0.0] for name in names}
@@ -50,9 +57,7 @@ class Task:
             passes.append((1, self.net._backward, range(len(names) - 1, -1, -1)))
         for direction, run, order in passes:
             for i in order:
-                begin = clock()
-                run(i, i)
-                spent[names[i]][direction] = 1e3 * (clock() - begin)
+                spent[names[i]][direction] = self._timed(partial(run, i, i))
         return spent
 
 

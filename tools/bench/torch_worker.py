@@ -1,7 +1,7 @@
 """The CNN's twin in PyTorch, with Caffe's weights: the same requests as tools/bench/worker.py. Imports only PyTorch.
 
 argv: JSON with arrays (file of tools.bench.tasks.export), layout (contiguous_format or channels_last), training,
-batch, gpu.
+batch, gpu, tf32.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Twin:
 
     def __init__(self, wanted: dict[str, Any]) -> None:
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = wanted["tf32"]
         device = torch.device("cuda" if wanted["gpu"] else "cpu")
         memory = getattr(torch, wanted["layout"])
         arrays = np.load(wanted["arrays"])

@@ -32,7 +32,7 @@ def answer(task: Any, request: dict[str, Any]) -> Any:
         task.run()
         return 1e3 * (time.perf_counter() - begin)
     if request["do"] == "layers":
-        return task.layers(time.perf_counter)
+        return task.layers()
     if request["do"] == "export":
         return export(task, Path(request["path"]))
     if request["do"] == "memory":

@@ -1,15 +1,17 @@
-"""The CUDA toolkit and the GPU architectures to compile for."""
+"""The CUDA toolkit, the libraries beside it and the GPU architectures to compile for."""
 
 import os
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.caffe_build.cache import MANIFEST, Cache
+from tools.caffe_build import gpu_libraries
+from tools.caffe_build.cache import Cache
 from tools.caffe_build.errors import BuildError
+from tools.caffe_build.gpu_libraries import CUDNN, NCCL, Library
+from tools.caffe_build.nvidia_packages import fetch, find_library, package_folders
 from tools.caffe_build.progress import Progress
 
 DEFAULT_ARCHITECTURE = "90"
@@ -27,10 +29,12 @@ class Cuda:
     nvcc: Path
     folders: tuple[Path, ...]  # each with include/ and lib64/ or lib/, in order of preference
     architectures: tuple[str, ...]  # compute capabilities without the dot, such as "90"
+    extras: tuple[Library, ...] = ()  # cuDNN and NCCL, those that are used
 
     def flags(self) -> list[str]:
         """Options for cmake's FindCUDA and Caffe's Cuda.cmake."""
         includes = [folder / "include" for folder in self.folders if (folder / "include").is_dir()]
+        used = {library.kind.name for library in self.extras}
         return [
             "-DCPU_ONLY=OFF",
             "-DCUDA_HOST_COMPILER=/usr/bin/g++",
@@ -47,6 +51,8 @@ class Cuda:
             "-DCUDA_ARCH_NAME=Manual",
             f"-DCUDA_ARCH_BIN={' '.join(self.architectures)}",
             f"-DCUDA_ARCH_PTX={self.architectures[-1]}",  # newer GPUs compile this on first use
+            *(f"-DUSE_{kind.name}=OFF" for kind in (CUDNN, NCCL) if kind.name not in used),
+            *(flag for library in self.extras for flag in library.flags()),
         ]
 
     def library(self, name: str) -> Path:
@@ -58,18 +64,20 @@ class Cuda:
 
     def run_path(self) -> list[str]:
         """Folders in which the built Caffe looks for CUDA's libraries."""
-        return list(dict.fromkeys(str(self.library(name).parent) for name in LIBRARIES))
+        libraries = [*map(self.library, LIBRARIES), *(library.shared for library in self.extras)]
+        return list(dict.fromkeys(str(library.parent) for library in libraries))
 
     def details(self) -> list[str]:
         """What distinguishes this toolkit in the cache key."""
-        return [compiler_release(self.nvcc), *(str(self.library(name).resolve()) for name in LIBRARIES)]
+        extras = (f"{library.kind.name} {library.version} {library.shared.resolve()}" for library in self.extras)
+        return [compiler_release(self.nvcc), *(str(self.library(name).resolve()) for name in LIBRARIES), *extras]
 
 
 def prepare(cache: Cache, progress: Progress) -> Cuda:
-    """Find the toolkit, fetch from PyPI what it lacks, and choose the architectures. Needs the cache's lock."""
+    """Find the toolkit, fetch from PyPI what it lacks, choose libraries and architectures. Needs the cache's lock."""
     home = toolkit_home()
     if home is None:
-        fetched = fetch(cache, progress, _COMPILER_PARTS, DEFAULT_VERSION)
+        fetched = fetch_toolkit(cache, progress, _COMPILER_PARTS, DEFAULT_VERSION)
         folders = package_folders(fetched)
         nvcc = next((folder / "bin/nvcc" for folder in folders if (folder / "bin/nvcc").is_file()), None)
         if nvcc is None:
@@ -77,10 +85,12 @@ def prepare(cache: Cache, progress: Progress) -> Cuda:
     else:
         nvcc, folders = home / "bin/nvcc", (home,)
         if not is_complete(folders):
-            folders += package_folders(fetch(cache, progress, _LIBRARY_PARTS, compiler_release(nvcc)))
+            folders += package_folders(fetch_toolkit(cache, progress, _LIBRARY_PARTS, compiler_release(nvcc)))
     architectures = choose_architectures(os.environ.get("CUDA_ARCH", ""))
     check_support(nvcc, architectures)
-    return Cuda(nvcc, folders, architectures)
+    major = compiler_release(nvcc).partition(".")[0]
+    extras = (gpu_libraries.choose(kind, folders, major, cache, progress) for kind in (CUDNN, NCCL))
+    return Cuda(nvcc, folders, architectures, tuple(library for library in extras if library))
 
 
 def toolkit_home() -> Path | None:
@@ -106,42 +116,17 @@ def compiler_release(nvcc: Path) -> str:
     return found[1]
 
 
-def find_library(folders: tuple[Path, ...], name: str) -> Path | None:
-    """The first lib<name>.so, or its newest numbered sibling, in the folders."""
-    for folder in folders:
-        for place in (folder / "lib64", folder / "lib", *sorted(folder.glob("targets/*/lib"))):
-            found = sorted(place.glob(f"lib{name}.so*"), key=lambda path: (len(path.name), path.name))
-            if found:
-                return found[0]
-    return None
-
-
 def is_complete(folders: tuple[Path, ...]) -> bool:
     """Whether all libraries and headers that Caffe needs are there."""
     headers = all(any((folder / "include" / name).is_file() for folder in folders) for name in HEADERS)
     return headers and all(find_library(folders, name) for name in LIBRARIES)
 
 
-def fetch(cache: Cache, progress: Progress, parts: str, release: str) -> Path:
-    """The cached folder with NVIDIA's PyPI packages for `parts` of CUDA `release`, installed when it is not there."""
-    name = f"cuda-{release}-{parts.replace(',', '-')}"
-    if not cache.has(name):
-        remedy = "check the network, or set CUDA_HOME to a toolkit with cuBLAS and cuRAND"
-        title = f"fetching CUDA {release} ({parts}) from PyPI, 1 GB on disk"
-        with progress.phase(title), cache.staging(name) as folder:
-            progress.run([sys.executable, "-m", "venv", folder / "venv"], "making a virtual environment", remedy)
-            pip = [str(folder / "venv/bin/python"), "-m", "pip", "install", "--quiet", "--no-cache-dir"]
-            wanted = ["--only-binary=:all:", f"--target={folder / 'site'}", f"cuda-toolkit[{parts}]=={release}.*"]
-            progress.run([*pip, *wanted], "fetching CUDA from PyPI", remedy)
-            shutil.rmtree(folder / "venv")
-            (folder / MANIFEST).write_text("{}\n")
-    return cache.path(name)
-
-
-def package_folders(fetched: Path) -> tuple[Path, ...]:
-    """The folders inside NVIDIA's packages that have include/ or lib/: one for all since CUDA 13, one a part before."""
-    inside = sorted((fetched / "site/nvidia").glob("*"))
-    return tuple(path for path in inside if (path / "include").is_dir() or (path / "lib").is_dir())
+def fetch_toolkit(cache: Cache, progress: Progress, parts: str, release: str) -> Path:
+    """The cached folder with NVIDIA's PyPI packages for `parts` of CUDA `release`."""
+    remedy = "check the network, or set CUDA_HOME to a toolkit with cuBLAS and cuRAND"
+    name, requirement = f"cuda-{release}-{parts.replace(',', '-')}", f"cuda-toolkit[{parts}]=={release}.*"
+    return fetch(cache, progress, name, [requirement], remedy)
 
 
 def choose_architectures(wanted: str) -> tuple[str, ...]:

@@ -23,10 +23,8 @@ BASE_FLAGS = (
     "-DUSE_LMDB=ON",
     "-DUSE_LEVELDB=OFF",
     "-DUSE_OPENCV=ON",
-    "-DUSE_CUDNN=OFF",
     "-DUSE_DNNL=ON",
     "-DUSE_OPENMP=ON",
-    "-DUSE_NCCL=OFF",
     "-DBUILD_python=ON",
     "-DBUILD_python_layer=ON",
     "-DBUILD_docs=OFF",
@@ -56,7 +54,7 @@ class Recipe:
     def flags(self) -> list[str]:
         """Options for cmake."""
         run_path = ";".join((*RUN_PATH, *(self.cuda.run_path() if self.cuda else ())))
-        variant = self.cuda.flags() if self.cuda else ["-DCPU_ONLY=ON"]
+        variant = self.cuda.flags() if self.cuda else ["-DCPU_ONLY=ON", "-DUSE_CUDNN=OFF", "-DUSE_NCCL=OFF"]
         together = TOGETHER if isinstance(self.source, DebianSource) else ()
         run_path_flag = f"-DCMAKE_INSTALL_RPATH={run_path}"
         return [*BASE_FLAGS, *together, *python_flags(), run_path_flag, *variant]

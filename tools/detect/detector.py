@@ -17,8 +17,8 @@ from layers.common.errors import RarError
 from layers.common.shapes import FloatArray, affine_apply, affine_invert
 from tools.detect.calibration import read_calibration
 from tools.detect.finder import FaceFinder
-from tools.detect.gpu import use_gpu
 from tools.detector import CropDetector, Detections
+from tools.gpu import use_gpu
 from tools.presets import Preset, preset
 from tools.shipped import DEFAULT, weights_of
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its log is thousands of lines a net
 
 import click
 
-from layers.common.errors import RarError, run_command
-from tools.make_nets import folder_of
-from tools.presets import Phase, preset
-from tools.train.phase import PhaseTrainer, Stopped, shortened
+from layers.common.errors import run_command
+from tools.gpu import gpu_numbers
+from tools.train.run import Training, train
 
-PROTOTXT = Path("prototxt")
 PATH = click.Path(path_type=Path)
-CNN = ("conv", "reduction", "deconv")
 
 
 @click.command(help=__doc__)
@@ -29,6 +25,7 @@ CNN = ("conv", "reduction", "deconv")
 @click.option("--warm-up", type=PATH, help="weights of a finished warm-up to start from, instead of an own one")
 @click.option("--warm-up-iterations", type=int, help="instead of the preset's")
 @click.option("--iterations", type=int, help="of the end-to-end phase, instead of the preset's")
+@click.option("--gpus", default="", help="numbers of the GPUs, as 0 or 0,1; without it the CPU is used")
 def main(
     name: str,
     data: Path,
@@ -38,31 +35,10 @@ def main(
     warm_up: Path | None,
     warm_up_iterations: int | None,
     iterations: int | None,
+    gpus: str,
 ) -> None:
-    chosen = preset(name)
-    if chosen.pretrained and not (vgg19 or warm_up):
-        raise RarError(f"preset {name} starts from VGG-19: give --vgg19 FILE (python3 -m tools.vgg19 --out FILE)")
-    if not PROTOTXT.is_dir():
-        raise RarError(f"no {PROTOTXT}/ here: run from the project's root")
-    validate = (data / "val").is_dir()
-    os.environ |= {"DATA": str(data), "TEST_SET": "val"}
-    folder = folder_of(chosen, out)
-
-    def trainer(phase_name: str, suffix: str, phase: Phase) -> PhaseTrainer:
-        return PhaseTrainer(phase_name, folder / f"solver{suffix}.prototxt", phase, out, seed, validate)
-
-    pretrained = tuple(f"{stage.name}_" for stage in chosen.stages)
-    print(f"preset {name}, data {data}, seed {seed}, run {out}", file=sys.stderr)
-    try:
-        warm = warm_up
-        if warm is None:
-            phase = shortened(chosen.warm_up, warm_up_iterations)
-            warm = trainer("warm_up", "_warm_up", phase).run(vgg19, pretrained)
-        final = trainer("rar", "", shortened(chosen.end_to_end, iterations)).run(warm, CNN)
-    except Stopped as stopped:
-        print(stopped, file=sys.stderr)
-        sys.exit(130)
-    print(final)
+    wanted = Training(name, data, out, seed, vgg19, warm_up, warm_up_iterations, iterations)
+    train(wanted, gpu_numbers(gpus))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from layers.common.errors import RarError
+from tools.nets import forward
 
 BATCHES = 50  # 100 faces: the statistics need no more, and vgg19 takes a second a face
 
@@ -21,7 +22,7 @@ def standardise_features(net: Any, batches: int = BATCHES) -> None:
     first = next(layer for layer, tops in net.top_names.items() if "pooled_0" in tops)
     rows = []
     for _ in range(batches):
-        net.forward(end=first)
+        forward(net, end=first)
         pooled = net.blobs["pooled_0"].data
         rows.append(pooled.reshape(len(pooled), -1).astype(np.float64))
     features = np.concatenate(rows)

@@ -15,10 +15,12 @@ from google.protobuf import text_format
 from tqdm import tqdm
 
 from layers.common.errors import RarError
+from tools.nets import forward
 from tools.presets import Phase
 from tools.stopping import stop_requests
 from tools.train.calibration import standardise_features
 from tools.train.log import TrainingLog
+from tools.train.ranks import Single
 from tools.train.snapshots import Snapshots
 from tools.weights import drop_repeats, load_weights
 
@@ -30,10 +32,12 @@ class Stopped(Exception):
     """The user asked training to stop, and the state is saved."""
 
 
-def write_solver(template: Path, phase: Phase, snapshots: Snapshots, seed: int, validate: bool) -> tuple[Path, int]:
+def write_solver(
+    template: Path, phase: Phase, snapshots: Snapshots, seed: int, validate: bool, solvers: int
+) -> tuple[Path, int]:
     """The solver file of this run: the committed one with this run's seed, length and folder, snapshots left to us.
 
-    Also the number of validation faces it asks for.
+    Also the number of validation faces it asks for. solvers: how many train together.
     """
     solver = caffe.proto.caffe_pb2.SolverParameter()
     text_format.Parse(template.read_text(), solver)
@@ -45,19 +49,25 @@ def write_solver(template: Path, phase: Phase, snapshots: Snapshots, seed: int, 
     else:
         del solver.test_iter[:]
         solver.ClearField("test_interval")
+    if solvers > 1:
+        solver.layer_wise_reduce = False  # Caffe cannot, with weights that the steps share
     path = snapshots.folder / f"{snapshots.phase}_solver.prototxt"
     path.write_text(text_format.MessageToString(solver))
     return path, faces
 
 
 class PhaseTrainer:
-    """Trains one phase in `folder`, from `start` weights or from its last snapshot."""
+    """Trains one phase in `folder`, from `start` weights or from its last snapshot; this is rank 0 of `ranks`."""
 
-    def __init__(self, name: str, template: Path, phase: Phase, folder: Path, seed: int, validate: bool) -> None:
-        self.name, self.phase, self.folder = name, phase, folder
+    def __init__(
+        self, name: str, template: Path, phase: Phase, folder: Path, seed: int, validate: bool, ranks: Single
+    ) -> None:
+        self.name, self.phase, self.folder, self.ranks = name, phase, folder, ranks
         folder.mkdir(parents=True, exist_ok=True)
         self.snapshots = Snapshots(folder, name)
-        self.solver_file, self.validation_faces = write_solver(template, phase, self.snapshots, seed, validate)
+        self.solver_file, self.validation_faces = write_solver(
+            template, phase, self.snapshots, seed, validate, ranks.count
+        )
 
     @property
     def result(self) -> Path:
@@ -79,7 +89,9 @@ class PhaseTrainer:
             solver.restore(str(snapshot.state))
         elif start:
             self._start_from(solver.net, start, names)
+        self.ranks.begin(solver, self.solver_file, snapshot.state if snapshot else None)
         self._loop(solver)
+        self.ranks.rest()
         last = self.snapshots.take(solver)
         last.weights.rename(self.result)
         last.state.unlink()
@@ -103,7 +115,7 @@ class PhaseTrainer:
         progress = tqdm(total=self.phase.iterations, initial=solver.iter, desc=self.name, unit="it", mininterval=5)
         with stop_requests() as stop, progress:
             while solver.iter < self.phase.iterations:
-                solver.step(1)
+                self.ranks.step(solver)
                 values = np.array([float(solver.net.blobs[name].data) for name in scalars])
                 self._check_finite(solver, dict(zip(scalars, values, strict=True)))
                 sums, summed = sums + values, summed + 1
@@ -117,6 +129,7 @@ class PhaseTrainer:
                     progress.set_postfix_str(summary(means))
                     sums, summed = np.zeros(len(scalars)), 0
                 if stop:
+                    self.ranks.rest()
                     self.snapshots.take(solver)
                     raise Stopped(f"stopped at iteration {solver.iter}: run the same command to go on")
                 due = time.monotonic() - saved > 60 * MINUTES_BETWEEN_SNAPSHOTS
@@ -147,7 +160,7 @@ def validation_means(solver: Any, scalars: list[str], faces: int) -> dict[str, f
     rewind_samples(net)
     sums = np.zeros(len(scalars))
     for _ in range(faces):
-        net.forward()
+        forward(net)
         sums += [float(net.blobs[name].data) for name in scalars]
     return dict(zip(scalars, sums / faces, strict=True))
 

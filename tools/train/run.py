@@ -1,0 +1,100 @@
+"""A whole training: the warm-up, then RAR end to end, each where it was left."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import caffe
+
+from layers.common.errors import RarError
+from tools.gpu import check_gpu, use_gpu
+from tools.make_nets import folder_of
+from tools.presets import Phase, preset
+from tools.train.phase import PhaseTrainer, Stopped, shortened
+from tools.train.processes import run_ranks
+from tools.train.ranks import Leader, Single, follow, join
+
+PROTOTXT = Path("prototxt")
+CNN = ("conv", "reduction", "deconv")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What to train on what: the options of the command."""
+
+    name: str
+    data: Path
+    out: Path
+    seed: int
+    vgg19: Path | None
+    warm_up: Path | None
+    warm_up_iterations: int | None
+    iterations: int | None
+
+
+def train(wanted: Training, gpus: tuple[int, ...]) -> None:
+    """Train on the CPU, on one GPU, or on several in a process each; RarError when the options do not do."""
+    check(wanted)
+    print(f"preset {wanted.name}, data {wanted.data}, seed {wanted.seed}, run {wanted.out}", file=sys.stderr)
+    if len(gpus) > 1:
+        for number in gpus:
+            check_gpu(number)
+        if not caffe.has_nccl():
+            raise RarError("this Caffe was built without NCCL: make caffe CUDA=1 NCCL=1, or give one GPU")
+        count = len(gpus)
+        print(f"GPUs {gpus}: {count} mini-batches an iteration, their gradients averaged", file=sys.stderr)
+        run_ranks(count, partial(lead, wanted, gpus), partial(follow_on, gpus))
+    if gpus:
+        use_gpu(gpus[0])
+    both_phases(wanted, Single())
+
+
+def lead(wanted: Training, gpus: tuple[int, ...], followers: list[Connection]) -> None:
+    """Rank 0 of several."""
+    join(gpus[0], 0, len(gpus))
+    both_phases(wanted, Leader(followers))
+
+
+def follow_on(gpus: tuple[int, ...], rank: int, orders: Connection) -> None:
+    """Another rank."""
+    join(gpus[rank], rank, len(gpus))
+    follow(orders)
+
+
+def check(wanted: Training) -> None:
+    """RarError for what would end the training at once. Tells the nets where the data are."""
+    if preset(wanted.name).pretrained and not (wanted.vgg19 or wanted.warm_up):
+        raise RarError(
+            f"preset {wanted.name} starts from VGG-19: give --vgg19 FILE (python3 -m tools.vgg19 --out FILE)"
+        )
+    if not PROTOTXT.is_dir():
+        raise RarError(f"no {PROTOTXT}/ here: run from the project's root")
+    os.environ |= {"DATA": str(wanted.data), "TEST_SET": "val"}
+
+
+def both_phases(wanted: Training, ranks: Single) -> None:
+    """Train, and print the final weights; ends with status 130 when the user stops it."""
+    chosen = preset(wanted.name)
+    validate = (wanted.data / "val").is_dir()
+    folder = folder_of(chosen, wanted.out)
+
+    def trainer(phase_name: str, suffix: str, phase: Phase) -> PhaseTrainer:
+        solver = folder / f"solver{suffix}.prototxt"
+        return PhaseTrainer(phase_name, solver, phase, wanted.out, wanted.seed, validate, ranks)
+
+    pretrained = tuple(f"{stage.name}_" for stage in chosen.stages)
+    try:
+        warm = wanted.warm_up
+        if warm is None:
+            phase = shortened(chosen.warm_up, wanted.warm_up_iterations)
+            warm = trainer("warm_up", "_warm_up", phase).run(wanted.vgg19, pretrained)
+        final = trainer("rar", "", shortened(chosen.end_to_end, wanted.iterations)).run(warm, CNN)
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(130)
+    print(final)
