@@ -18,8 +18,8 @@ LICENCE = (
     "from which the vgg19 presets start, have a licence of their own."
 )
 NORMALISERS = {
-    "pupil": "the inter-pupil distance (what the paper calls inter-ocular)",
-    "corner": "the distance of the outer eye corners",
+    "pupil": 'the inter-pupil distance ("pupil": what the paper calls inter-ocular)',
+    "corner": 'the distance of the outer eye corners ("corner")',
 }
 
 
@@ -87,7 +87,7 @@ def stage_table(measured: Measured) -> str:
 def normalisers(measured: Measured) -> str:
     """What the columns of the table are divided by."""
     used = dict.fromkeys(way for ways in measured.scores.values() for way in ways)
-    return "Per cent of " + " and of ".join(f'{NORMALISERS[way]}, "{way}"' for way in used) + "."
+    return "Per cent of " + " and of ".join(NORMALISERS[way] for way in used) + "."
 
 
 def failures(measured: Measured) -> str:
