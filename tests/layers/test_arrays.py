@@ -22,10 +22,9 @@ SIZE, LANDMARKS, CHANNELS = 24, 5, 6
 SMALL = 2 * LANDMARKS * CHANNELS * 9  # numbers: less than one map of 24 x 24 a landmark
 
 
-def strict(*arrays: Array) -> Any:
-    """Strict arrays of the same numbers; the one alone when there is one."""
-    made = [strict_arrays.Array(array.copy()) for array in arrays]
-    return made[0] if len(made) == 1 else made
+def strict(array: Array) -> Any:
+    """A strict array of the same numbers."""
+    return strict_arrays.Array(array.copy())
 
 
 def agree(found: Any, wanted: Array) -> None:
@@ -70,7 +69,7 @@ def test_partition_and_softmax(scores: Array) -> None:
     agree(heatmaps.log_partition(strict(scores)), partition)
     wanted, found = np.empty_like(scores), strict(scores)
     heatmaps.softmax_over_places(scores, partition, wanted)
-    heatmaps.softmax_over_places(*strict(scores, partition), found)
+    heatmaps.softmax_over_places(strict(scores), strict(partition), found)
     agree(found, wanted)
 
 
@@ -81,10 +80,10 @@ def test_target_loss_and_gradient(scores: Array, shape: Array) -> None:
         agree(found, wanted)
     partition = heatmaps.log_partition(scores)
     loss = heatmaps.cross_entropy(scores, partition, *target)
-    assert heatmaps.cross_entropy(*strict(scores, partition), *ours) == pytest.approx(loss, rel=1e-5)
+    assert heatmaps.cross_entropy(strict(scores), strict(partition), *ours) == pytest.approx(loss, rel=1e-5)
     wanted, found = np.empty_like(scores), strict(scores)
     heatmaps.cross_entropy_gradient(scores, partition, *target, 3.0, wanted)
-    heatmaps.cross_entropy_gradient(*strict(scores, partition), *ours, 3.0, found)
+    heatmaps.cross_entropy_gradient(strict(scores), strict(partition), *ours, 3.0, found)
     agree(found, wanted)
 
 
@@ -186,7 +185,8 @@ def test_without_a_gpu_blobs_are_numpys() -> None:
 def test_without_cupy_one_line_says_what_it_costs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", None)
+    modules: dict[str, Any] = sys.modules
+    monkeypatch.setitem(modules, "cupy", None)
     memory.gpu_memory.cache_clear()
     for _ in range(3):
         assert isinstance(memory.gpu_memory(0), memory.HostMemory)
