@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from layers.base import RarLayer
+from layers.base import RarLayer, blobs
 from layers.common import heatmaps
 from layers.common.arrays import on_host
 from layers.common.errors import RarError
@@ -48,7 +48,8 @@ class HeatmapDecodeLayer(RarLayer):
     """S_d, the landmarks as conv8 sees them, and the confidence of each peak.
 
     bottom: conv8 (N, L, H, W).
-    tops: [conv8 in place,] s_d (N, L, 2), px of the crop; peak (N, L) in (0, 1].
+    tops: [conv8 in place,] s_d (N, L, 2), px of the crop; peak (N, L) in (0, 1]; with conv8 in place, if wanted,
+    log_partition (N, L), the log of the softmax's denominator, for those that read the softmax later.
     With conv8 in place the loss can follow without a Split, which would double the gradient map. No gradient.
     radius: half the window of the sub-pixel centroid, px.
     RarError when the scores are not finite. In training that must end the iteration before its backward pass: Caffe's
@@ -63,15 +64,17 @@ class HeatmapDecodeLayer(RarLayer):
 
     def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
         n, landmarks = bottom[0].shape[0], bottom[0].shape[1]
-        in_place = [tuple(bottom[0].shape)] * (len(top) - 2)
-        return [*in_place, (n, landmarks, 2), (n, landmarks)]
+        by_landmark = [(n, landmarks, 2), (n, landmarks)]
+        return by_landmark if len(top) == 2 else [tuple(bottom[0].shape), *by_landmark, (n, landmarks)][: len(top)]
 
     def forward(self, bottom: Any, top: Any) -> None:
         with np.errstate(invalid="ignore"):  # the check that follows says it better
-            s_d, peak = map(on_host, heatmaps.decode(self.memory.data(bottom[0]), self.parameters.radius))
+            s_d, peak, partition = map(on_host, heatmaps.decode(self.memory.data(bottom[0]), self.parameters.radius))
         if not (np.isfinite(s_d).all() and np.isfinite(peak).all()):
             raise RarError("conv8 is not finite, the net has diverged: lower base_lr and go on from the last snapshot")
-        top[-2].data[...], top[-1].data[...] = s_d, peak
+        first = min(len(top) - 2, 1)
+        for blob, found in zip(blobs(top)[first:], (s_d, peak, partition), strict=False):
+            blob.data[...] = found
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
         if propagate_down[0] and len(top) == 2:

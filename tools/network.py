@@ -56,11 +56,11 @@ def conv_relu(n: Net, name: str, bottom: Blob, channels: int, kernel: int, lr: f
     return n[f"relu_{name}"]
 
 
-def deconv_relu(n: Net, name: str, bottom: Blob, channels: int) -> Blob:
+def deconv_relu(n: Net, name: str, bottom: Blob, channels: int, lr: float) -> Blob:
     """A deconvolution that doubles the size (4x4, stride 2, pad 1), and its ReLU in place."""
     n[name] = L.Deconvolution(
         bottom,
-        param=weights(1),
+        param=weights(lr),
         convolution_param={"num_output": channels, "kernel_size": 4, "stride": 2, "pad": 1, "weight_filler": HE},
     )
     n[f"relu_{name}"] = L.ReLU(n[name], in_place=True)
@@ -72,30 +72,36 @@ def cnn(n: Net, data: Blob, preset: Preset, *, recurrent: bool) -> None:
 
     recurrent: deconv7 is read by the steps too, as `deconv7_steps`.
     """
-    blob = data
+    blob, lr = data, preset.cnn_lr if recurrent else 1
     if preset.input_scale != 1:
         n.scaled = blob = L.Power(data, scale=preset.input_scale)
     for stage in preset.stages:
         for i in range(1, stage.convolutions + 1):
-            blob = conv_relu(n, f"{stage.name}_{i}", blob, stage.channels, 3, preset.stage_lr)
+            blob = conv_relu(n, f"{stage.name}_{i}", blob, stage.channels, 3, preset.stage_lr * lr)
         if stage.pool:
             name = f"pool{stage.name.removeprefix('conv')}"
             n[name] = blob = L.Pooling(blob, pool=P.Pooling.MAX, kernel_size=2, stride=2)
-    blob = conv_relu(n, "reduction", blob, preset.reduction, 1, 1)
-    blob = deconv_relu(n, "deconv6", blob, preset.deconv6)
-    blob = deconv_relu(n, "deconv7", blob, preset.deconv7)
+    blob = conv_relu(n, "reduction", blob, preset.reduction, 1, lr)
+    blob = deconv_relu(n, "deconv6", blob, preset.deconv6, lr)
+    blob = deconv_relu(n, "deconv7", blob, preset.deconv7, lr)
     if recurrent:  # named here, or Caffe would split, and rename, what the steps read in place
         n.deconv7_conv8, n.deconv7_steps = L.Split(blob, ntop=2)
         blob = n.deconv7_conv8
     n.conv8 = L.Convolution(
-        blob, num_output=preset.landmarks, kernel_size=1, param=weights(1), weight_filler=SMALL
+        blob, num_output=preset.landmarks, kernel_size=1, param=weights(lr), weight_filler=SMALL
     )
 
 
-def detection(n: Net, preset: Preset) -> None:
-    """S_d and the confidence of its peaks; conv8 passes through in place (see HeatmapDecodeLayer)."""
+def detection(n: Net, preset: Preset, *, recurrent: bool) -> None:
+    """S_d and the confidence of its peaks; conv8 passes through in place (see HeatmapDecodeLayer).
+
+    recurrent: the steps read conv8 too, and want the softmax's denominator.
+    """
+    tops = ["conv8_read", "s_d", "peak", *(["log_partition"] if recurrent and preset.shift_radius else [])]
     radius = {"radius": round(2 * preset.sigma)}
-    n.conv8_read, n.s_d, n.peak = python_layer("heatmap.HeatmapDecodeLayer", n.conv8, ntop=3, parameters=radius)
+    found = python_layer("heatmap.HeatmapDecodeLayer", n.conv8, ntop=len(tops), parameters=radius)
+    for name, top in zip(tops, found, strict=True):
+        n[name] = top
 
 
 # The recurrence -------------------------------------------------------------------------------------------------
@@ -168,7 +174,25 @@ def policy(t: int, preset: Preset) -> dict[str, Any]:
     return chosen
 
 
-def step(n: Net, t: int, preset: Preset) -> None:
+def shift_features(n: Net, t: int, phi: Blob, preset: Preset, *, passes_on: bool) -> Blob:
+    """phi with the mean shift of conv8 beside each landmark's features, (N, L, F + 2).
+
+    passes_on: somebody reads conv8 after this step.
+    """
+    kind, radius = "mean_shift.MeanShiftLayer", {"radius": preset.shift_radius}
+    bottoms = (n[f"conv8_read_{t - 1}"] if t else n.conv8_read, n.log_partition, n[f"s_hat_{t}"])
+    if passes_on:
+        n[f"conv8_read_{t}"], shift = python_layer(kind, *bottoms, ntop=2, parameters=radius)
+    else:
+        shift = python_layer(kind, *bottoms, parameters=radius)
+    n[f"shift_{t}"] = shift
+    n[f"scaled_shift_{t}"] = L.Power(n[f"shift_{t}"], scale=preset.shift_scale)
+    n[f"phi_by_landmark_{t}"] = L.Reshape(phi, shape={"dim": [0, preset.landmarks, -1]})
+    n[f"features_{t}"] = L.Concat(n[f"phi_by_landmark_{t}"], n[f"scaled_shift_{t}"], axis=2)
+    return n[f"features_{t}"]
+
+
+def step(n: Net, t: int, preset: Preset, *, training: bool) -> None:
     """One attentive-refinement step (Fig. 2C): s_hat_t -> s_hat_{t+1}."""
     s_hat, landmarks = n[f"s_hat_{t}"], preset.landmarks
     features, scale = {"window": preset.window}, {"scale": preset.feature_scale}
@@ -180,6 +204,8 @@ def step(n: Net, t: int, preset: Preset) -> None:
         pooled = python_layer(kind, maps, s_hat, parameters=features)
     n[f"pooled_{t}"] = pooled
     n[f"phi_{t}"] = phi = standardised(n[f"pooled_{t}"])
+    if preset.shift_radius:
+        phi = shift_features(n, t, phi, preset, passes_on=training or t + 1 < preset.steps)
 
     # A-LSTM sees every landmark alike, divided by L; R-LSTM sees them weighted by Gamma, eq. (16).
     n[f"a_phi_{t}"] = python_layer("reweight.ReweightLayer", phi, n.gamma_uniform, parameters=scale)
@@ -196,8 +222,8 @@ def step(n: Net, t: int, preset: Preset) -> None:
     )
 
 
-def recurrence(n: Net, preset: Preset, pool: str) -> None:
-    """s_hat_0 by robust initialisation, then T steps to s_hat_T."""
+def recurrence(n: Net, preset: Preset, pool: str, *, training: bool) -> None:
+    """s_hat_0 by robust initialisation, then T steps to s_hat_T. training: a loss reads conv8 after the steps."""
     start = {
         "landmarks": preset.landmarks,
         "basis_size": preset.basis_size,
@@ -211,17 +237,18 @@ def recurrence(n: Net, preset: Preset, pool: str) -> None:
     )
     constants(n, preset)
     for t in range(preset.steps):
-        step(n, t, preset)
+        step(n, t, preset, training=training)
 
 
 # Losses and metrics -----------------------------------------------------------------------------------------------
 
 
 def conv8_loss(n: Net, preset: Preset) -> None:
-    """The softmax regression loss from conv8."""
+    """The softmax regression loss from conv8, its last reader."""
+    last = f"conv8_read_{preset.steps - 1}"
     n.loss_conv8 = python_layer(
         "heatmap.SoftmaxRegressionLossLayer",
-        n.conv8_read,
+        n[last] if last in n.tops else n.conv8_read,
         n.shape,
         parameters={"sigma": preset.sigma},
         loss_weight=preset.conv8_weight,
@@ -275,13 +302,14 @@ def train_val(preset: Preset, *, warm_up: bool) -> Any:
         "samples.SampleLayer", ntop=2, blobs=1, parameters=source, name="train_samples", include={"phase": TRAIN}
     )
     cnn(n, n.data, preset, recurrent=not warm_up)
-    detection(n, preset)
-    conv8_loss(n, preset)
+    detection(n, preset, recurrent=not warm_up)
     if warm_up:
+        conv8_loss(n, preset)
         metrics(n, preset, "s_d")
         silence(n, n.peak)
     else:
-        recurrence(n, preset, pool="$DATA/shape_pool.h5")
+        recurrence(n, preset, pool="$DATA/shape_pool.h5", training=True)
+        conv8_loss(n, preset)
         recurrence_losses(n, preset)
         metrics(n, preset, "s_d", "s_hat_0", f"s_hat_{preset.steps}")
         silence(n, n.peak, n[f"a_lstm_c_{preset.steps}"], n[f"r_lstm_c_{preset.steps}"])
@@ -295,8 +323,8 @@ def deploy(preset: Preset) -> Any:
     n = caffe.NetSpec()
     n.data = L.Input(shape={"dim": [1, 3, preset.crop_size, preset.crop_size]})
     cnn(n, n.data, preset, recurrent=True)
-    detection(n, preset)
-    recurrence(n, preset, pool="")
+    detection(n, preset, recurrent=True)
+    recurrence(n, preset, pool="", training=False)
     return finish(n, f"rar_{preset.name}_deploy")
 
 

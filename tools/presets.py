@@ -40,8 +40,12 @@ class Preset:
 
     crop_size: px. stages: conv1 ... conv5. pretrained: conv1 ... conv5 start from VGG-19 and learn at
     `stage_lr` times the base rate. reduction, deconv6, deconv7: channels.
+    cnn_lr: multiplies the rates of conv1 ... conv8 in the second phase. 0 keeps the CNN as it is: then no gradient goes
+        through it, and an iteration takes a third of the time.
     sigma: width of conv8's target blob, px; window: b of the shape-indexed features, px;
     feature_scale: of the weighted features, whose weights sum to 1, as the LSTMs see them.
+    shift_radius, shift_scale: half the window, px, in which the mean shift of conv8 is a feature too, beside those of
+        deconv7 (layers/mean_shift.py), and its weight, per px, beside theirs; radius 0: no such feature.
     conv8_weight, refinement_weight, reward_weight: weights of the three losses, the last two on px^2 of a 256 px crop.
     input_scale: multiplies the image; 1 for VGG-19's weights, small for weights that start at random.
     lstm_lr, gate_lr: learning rates of the LSTMs' candidates and of their gates, times the base rate. A shape that is
@@ -67,9 +71,12 @@ class Preset:
     landmarks: int = 68
     scheme: str = "68"
     basis_size: int = 100
+    shift_radius: int = 0
+    shift_scale: float = 1.0
     steps: int = paper.STEPS
     input_scale: float = 1.0
     stage_lr: float = 1.0
+    cnn_lr: float = 1.0
     lstm_lr: float = 800.0
     gate_lr: float = 24.0
     conv8_weight: float = 1.0
@@ -112,15 +119,19 @@ VGG19 = Preset(
     deconv7=96,
     sigma=3.0,
     window=5,
-    feature_scale=2.5,
+    feature_scale=0.3,
+    shift_radius=6,
+    shift_scale=40,
     stage_lr=0.1,
-    lstm_lr=200,
-    gate_lr=6,
+    lstm_lr=27,
+    gate_lr=0.2,
+    refinement_weight=0.75,
+    reward_weight=40,
     warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
     end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=3, snapshot=500, test_interval=2000),
 )
 
-VGG19_128 = replace(VGG19, name="vgg19_128", crop_size=128, sigma=1.5, window=3)
+VGG19_128 = replace(VGG19, name="vgg19_128", crop_size=128, sigma=1.5, window=3, shift_radius=3, shift_scale=80)
 
 
 def _with_landmarks(base: Preset, name: str, landmarks: int, basis_size: int) -> Preset:

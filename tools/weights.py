@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,17 +67,49 @@ def check_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> None:
     for name, blobs in owners(net):
         if name.endswith(SAMPLES) or not name.startswith(names):
             continue
-        shapes = [tuple(blob.shape) for blob in blobs]
+        shapes = shapes_of(blobs)
         if not stored.get(name):
             raise RarError(f"{path} has no weights for the layer {name}: it is for another net")
         if stored[name] != shapes:
             raise RarError(f"{path}: {name} is {stored[name]}, the net wants {shapes}: it is for another net")
 
 
-def load_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> None:
-    """Check, then copy, the weights of a file into a net."""
+def load_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> list[str]:
+    """Check, then copy, the weights of a file into a net.
+
+    Layers that do not fit, when their names start with none of `names`, keep what they have; returns their names.
+    """
     check_weights(net, path, names)
-    net.copy_from(str(path))
+    stored = stored_shapes(path)
+    misfits = [name for name, blobs in net.params.items() if stored.get(name) not in (None, [], shapes_of(blobs))]
+    if not misfits:
+        net.copy_from(str(path))
+        return []
+    with tempfile.TemporaryDirectory() as folder:  # Caffe would end the process at the first layer of another size
+        fitting = Path(folder, path.name)
+        _copy_without(path, misfits, fitting)
+        net.copy_from(str(fitting))
+    return [name for name, _ in owners(net) if name in misfits]
+
+
+def _copy_without(path: Path, layers: list[str], to: Path) -> None:
+    """A copy of a weight file without some of its layers."""
+    if h5py.is_hdf5(path):
+        shutil.copyfile(path, to)
+        with h5py.File(to, "r+") as file:
+            for name in layers:
+                del file["data"][name]
+        return
+    weights = read_weights(path)
+    for i in reversed(range(len(weights.layer))):
+        if weights.layer[i].name in layers:
+            del weights.layer[i]
+    to.write_bytes(weights.SerializeToString())
+
+
+def shapes_of(blobs: list[Any]) -> list[tuple[int, ...]]:
+    """The blobs' shapes."""
+    return [tuple(blob.shape) for blob in blobs]
 
 
 def drop_repeats(path: Path, net: Any) -> None:

@@ -98,8 +98,33 @@ def cross_entropy_gradient(
     xp.add.at(flat, (n, landmark, places), -scale * blob)
 
 
-def decode(scores: FloatArray, radius: int) -> tuple[FloatArray, FloatArray]:
-    """S_d (N, L, 2), px, and the peak's confidence (N, L).
+def probabilities(scores: FloatArray, partition: FloatArray, window: Windows) -> FloatArray:
+    """The softmax over places at the places of a window, (N, L, w); 0 off the map."""
+    xp = array_module(scores)
+    at_window = xp.take_along_axis(scores.reshape(*scores.shape[:2], -1), window.places, axis=-1)
+    found: FloatArray = xp.where(window.inside, xp.exp(at_window - partition[..., None]), 0)
+    return found
+
+
+def mean_shift(
+    scores: FloatArray, partition: FloatArray, shape: FloatArray, radius: int
+) -> tuple[FloatArray, FloatArray]:
+    """sum_z p(z) (z - s), px, over the (2 radius + 1)^2 places z round each landmark s of a shape (N, L, 2).
+
+    p is the softmax of the landmark's own map, partition its log_partition. The result (N, L, 2) is small both where
+    the landmark is at its peak and where the map says little: the way to the centre of the window's probability, times
+    how much of it there is. That mass sum_z p(z), (N, L), is returned too: minus the derivative by s.
+    """
+    xp = array_module(scores)
+    window = windows(shape, radius, *scores.shape[2:])
+    p = probabilities(scores, partition, window)
+    offsets = (window.x - shape[..., :1], window.y - shape[..., 1:])
+    shift = xp.stack([(p * offset).sum(-1) for offset in offsets], -1)
+    return shift.astype(scores.dtype), p.sum(-1)
+
+
+def decode(scores: FloatArray, radius: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """S_d (N, L, 2), px, the peak's confidence (N, L), and log_partition (N, L), which is needed on the way.
 
     The place is the centroid of the softmax in the window round its maximum; the confidence in (0, 1] is the
     probability in that window: near 1 for one sharp peak, small for a flat or a many-peaked map.
@@ -110,8 +135,8 @@ def decode(scores: FloatArray, radius: int) -> tuple[FloatArray, FloatArray]:
     peak = xp.stack([best % width, best // width], -1).astype(scores.dtype)
     window = windows(peak, radius, height, width)
     highest = xp.take_along_axis(flat, best[..., None], axis=-1)
-    log_p = xp.take_along_axis(flat, window.places, axis=-1) - log_partition(scores, highest)[..., None]
-    p = xp.where(window.inside, xp.exp(log_p), 0)
+    partition = log_partition(scores, highest)
+    p = probabilities(scores, partition, window)
     mass = p.sum(-1)
     place = xp.stack([(p * window.x).sum(-1), (p * window.y).sum(-1)], -1) / mass[..., None]
-    return place.astype(scores.dtype), xp.minimum(mass, 1)
+    return place.astype(scores.dtype), xp.minimum(mass, 1), partition

@@ -92,6 +92,15 @@ def test_decoding(scores: Array) -> None:
         agree(found, wanted)
 
 
+def test_mean_shift(scores: Array, shape: Array) -> None:
+    partition = heatmaps.log_partition(scores)
+    wanted = heatmaps.mean_shift(scores, partition, shape, 2)
+    for found, numbers in zip(
+        heatmaps.mean_shift(strict(scores), strict(partition), strict(shape), 2), wanted, strict=True
+    ):
+        agree(found, numbers)
+
+
 def test_lookup_and_scatter(rng: np.random.Generator, shape: Array) -> None:
     maps = rng.normal(size=(2, CHANNELS, SIZE * SIZE)).astype(np.float32)
     shape[0, 3] = shape[0, 4]  # two landmarks at one place
@@ -112,7 +121,7 @@ def test_lookup_and_scatter(rng: np.random.Generator, shape: Array) -> None:
 
 
 def net_of_maps() -> Any:
-    """deconv7 read by two steps in a chain and weighted, conv8 decoded in place before its loss."""
+    """deconv7 read by two steps in a chain and weighted, conv8 decoded and read in place before its loss."""
     proto = caffe_pb2.NetParameter(name="maps", force_backward=True)
     sizes = {
         "deconv7": (2, CHANNELS, SIZE, SIZE),
@@ -128,7 +137,8 @@ def net_of_maps() -> Any:
         python_layer(features, ["deconv7", "s_hat"], ["deconv7", "pooled_0"], window=3),
         python_layer(features, ["deconv7", "shape"], ["pooled_1"], window=2),
         python_layer("reweight.ReweightLayer", ["pooled_0", "gamma"], ["phi_0"], scale=3.0),
-        python_layer("heatmap.HeatmapDecodeLayer", ["conv8"], ["conv8", "s_d", "peak"], radius=2),
+        python_layer("heatmap.HeatmapDecodeLayer", ["conv8"], ["conv8", "s_d", "peak", "log_partition"], radius=2),
+        python_layer("mean_shift.MeanShiftLayer", ["conv8", "log_partition", "s_hat"], ["conv8", "shift"], radius=2),
         python_layer("heatmap.SoftmaxRegressionLossLayer", ["conv8", "shape"], ["loss"], sigma=1.3),
     ):
         proto.layer.add().CopyFrom(layer)
@@ -144,7 +154,7 @@ def both_passes(net: Any) -> dict[str, Array]:
         high = SIZE if tuple(blob.shape)[-1] == 2 else 1
         blob.data[...], blob.diff[...] = rng.uniform(0, high, tuple(blob.shape)), 7
     net.forward()
-    for top in ("pooled_1", "phi_0", "s_d", "peak", "loss"):
+    for top in ("pooled_1", "phi_0", "s_d", "peak", "shift", "loss"):
         net.blobs[top].diff[...] = rng.normal(size=tuple(net.blobs[top].shape))
     net.backward()
     found = {f"{name} data": blob.data.copy() for name, blob in net.blobs.items()}

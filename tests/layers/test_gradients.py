@@ -142,6 +142,53 @@ def test_shape_indexed_chain_adds_up(deconv7: dict[str, Array], readers: int) ->
     IN_CAFFE.check_net(net, deconv7, phis, zero=("s_hat",))
 
 
+# Mean shift -----------------------------------------------------------------------------------------------------------
+
+SHIFT, SHIFT_READS = "mean_shift.MeanShiftLayer", ["conv8", "log_partition", "s_hat"]
+
+
+@pytest.fixture
+def shift(conv8: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """Maps, their partition, and landmarks: in the middle, at the border, off the map; none half-way between two
+    places, where the window jumps."""
+    s_hat = np.rint(conv8["shape"]) + rng.uniform(-0.4, 0.4, (2, 5, 2))
+    s_hat[0, 0], s_hat[1, 0] = (0.1, 6.8), (-9.2, 3.3)
+    partition = heatmaps.log_partition(conv8["conv8"])
+    return {"conv8": conv8["conv8"], "log_partition": partition, "s_hat": s_hat.astype(np.float32)}
+
+
+@pytest.mark.parametrize("radius", [1, 2])
+def test_mean_shift(shift: dict[str, Array], radius: int) -> None:
+    net = layer_net(python_layer(SHIFT, SHIFT_READS, ["u"], radius=radius), shift)
+    IN_CAFFE.check_net(net, shift, ["u"], zero=("conv8", "log_partition"))
+    assert np.abs(net.blobs["s_hat"].diff).max() > 0.1
+
+
+def test_mean_shift_in_float64(shift: dict[str, Array], rng: np.random.Generator) -> None:
+    scores, partition, s_hat = (shift[name].astype(np.float64) for name in SHIFT_READS)
+    weights = rng.normal(size=(2, 5, 2))
+    _, mass = heatmaps.mean_shift(scores, partition, s_hat, 2)
+
+    def weighted(s_hat: Array) -> float:
+        return float((weights * heatmaps.mean_shift(scores, partition, s_hat, 2)[0]).sum())
+
+    IN_FLOAT64.check_function(weighted, -mass[..., None] * weights, s_hat)
+
+
+def test_mean_shifts_between_decoding_and_loss_leave_the_gradient_of_conv8_alone(conv8: dict[str, Array]) -> None:
+    """All read conv8 in place, in a chain: no Split, and the gradient is the loss's."""
+    layers = [
+        python_layer("heatmap.HeatmapDecodeLayer", ["conv8"], ["conv8", "s_d", "peak", "log_partition"], radius=2),
+        python_layer(SHIFT, ["conv8", "log_partition", "s_d"], ["conv8", "u_0"], radius=2),
+        python_layer(SHIFT, ["conv8", "log_partition", "s_d"], ["conv8", "u_1"], radius=1),
+        python_layer(LOSS, ["conv8", "shape"], ["loss"], sigma=1.2),
+    ]
+    net = net_of(layers, conv8)
+    assert not [name for name in net.blobs if name.startswith("conv8") and "split" in name]
+    IN_CAFFE.check_net(net, conv8, ["loss"], zero=("shape",))
+    assert net.blobs["conv8"].diff.any()
+
+
 # The recurrence -----------------------------------------------------------------------------------------------------
 
 

@@ -22,7 +22,7 @@ def drawn_maps(points: Array, sigma: float = SIGMA, height: float = 12.0) -> Arr
 
 def test_decoding_is_accurate_below_a_pixel(rng: np.random.Generator) -> None:
     points = rng.uniform(6, SIZE - 7, (200, 2))
-    s_d, peak = heatmaps.decode(drawn_maps(points), radius=round(2 * SIGMA))
+    s_d, peak, _ = heatmaps.decode(drawn_maps(points), radius=round(2 * SIGMA))
     error = np.linalg.norm(s_d[0] - points, axis=-1)
     assert error.max() < 0.12  # the maximum alone is off by 0.38 px in the mean
     assert error.mean() < 0.05
@@ -31,7 +31,7 @@ def test_decoding_is_accurate_below_a_pixel(rng: np.random.Generator) -> None:
 
 def test_a_blob_at_the_border_is_decoded_inside_the_map() -> None:
     points = np.array([[0.0, 0.0], [SIZE - 1.0, 3.4], [17.0, SIZE - 1.0]])
-    s_d, _ = heatmaps.decode(drawn_maps(points), radius=3)
+    s_d, *_ = heatmaps.decode(drawn_maps(points), radius=3)
     assert (s_d >= 0).all() and (s_d <= SIZE - 1).all()
     assert np.abs(s_d[0] - points).max() < 1.2  # half a blob has its centroid inside
 
@@ -40,7 +40,7 @@ def test_confidence_tells_a_sharp_peak_from_a_flat_or_doubtful_map() -> None:
     sharp = drawn_maps(np.array([[20.0, 20.0]]), sigma=0.8, height=50)
     flat = np.zeros_like(sharp)
     two = np.maximum(drawn_maps(np.array([[8.0, 8.0]]), 0.8, 50), drawn_maps(np.array([[30.0, 30.0]]), 0.8, 50))
-    _, peak = heatmaps.decode(np.concatenate([sharp, flat, two]), radius=3)
+    _, peak, _ = heatmaps.decode(np.concatenate([sharp, flat, two]), radius=3)
     assert peak[0, 0] > 0.99
     assert peak[1, 0] < 2 * 7**2 / SIZE**2
     assert peak[2, 0] == pytest.approx(0.5, abs=0.01)
@@ -50,7 +50,7 @@ def test_confidence_tells_a_sharp_peak_from_a_flat_or_doubtful_map() -> None:
 def test_maps_of_huge_scores_do_not_overflow(scale: float) -> None:
     maps = scale * drawn_maps(np.array([[11.0, 25.0]]))
     for shift in (0.0, 1e4, -1e4):
-        s_d, peak = heatmaps.decode((maps + shift).astype(np.float32), radius=3)
+        s_d, peak, _ = heatmaps.decode((maps + shift).astype(np.float32), radius=3)
         np.testing.assert_allclose(s_d[0, 0], (11, 25), atol=1e-3)
         assert peak[0, 0] == pytest.approx(1)
 
@@ -73,11 +73,14 @@ def test_a_landmark_outside_the_crop_has_no_target(five_points: Array) -> None:
 
 def test_decode_layer_equals_its_formula_and_leaves_conv8_alone(rng: np.random.Generator) -> None:
     scores = (4 * rng.normal(size=(2, 5, 16, 16))).astype(np.float32)
-    s_d, peak = heatmaps.decode(scores, radius=2)
-    for tops in (["s_d", "peak"], ["conv8", "s_d", "peak"]):
+    s_d, peak, partition = heatmaps.decode(scores, radius=2)
+    np.testing.assert_allclose(partition, np.log(np.exp(scores.astype(np.float64)).sum((2, 3))), rtol=1e-6)
+    for tops in (["s_d", "peak"], ["conv8", "s_d", "peak"], ["conv8", "s_d", "peak", "log_partition"]):
         net = forward(python_layer("heatmap.HeatmapDecodeLayer", ["conv8"], tops, radius=2), {"conv8": scores})
         np.testing.assert_array_equal(net.blobs["s_d"].data, s_d)
         np.testing.assert_array_equal(net.blobs["peak"].data, peak)
+        if len(tops) == 4:
+            np.testing.assert_array_equal(net.blobs["log_partition"].data, partition)
         np.testing.assert_array_equal(net.blobs["conv8"].data, scores)
 
 

@@ -61,6 +61,19 @@ def features(deconv7: Array, s_hat: Array, window: int, mean: Array, variance: A
     return (phi - mean) / np.sqrt(variance + FLOOR)
 
 
+def mean_shift(conv8: Array, s_hat: Array, radius: int) -> Array:
+    """u^l (L, 2): the sum of p (place - landmark) over the places of the map within `radius` of the landmark's own."""
+    shift = np.zeros(s_hat.shape)
+    for landmark, scores in enumerate(conv8):
+        p = np.exp(scores - scores.max())
+        p /= p.sum()
+        column, row = np.rint(s_hat[landmark])
+        for y, x in np.ndindex(p.shape):
+            if abs(x - column) <= radius and abs(y - row) <= radius:
+                shift[landmark] += p[y, x] * (np.array([x, y]) - s_hat[landmark])
+    return shift
+
+
 @dataclass
 class Trajectory:
     """Everything the recurrence did, a list entry per step."""
@@ -84,12 +97,20 @@ def recurrence(
     scale: float,
     mean: Array,
     variance: Array,
+    conv8: Array,
+    shift_radius: int,
+    shift_scale: float,
 ) -> Trajectory:
-    """s_hat_0 to s_hat_T. mean, variance (L, C): of the features, which the LSTMs see standardised."""
+    """s_hat_0 to s_hat_T. mean, variance (L, C): of the features, which the LSTMs see standardised.
+
+    shift_radius: of the window of the mean shift, which with radius 0 is no feature.
+    """
     run = Trajectory([s_hat_0])
     for _ in range(steps):
         s_hat = run.s_hat[-1]
         phi = scale * features(deconv7, s_hat, window, mean, variance)
+        if shift_radius:
+            phi = np.hstack([phi, scale * shift_scale * mean_shift(conv8, s_hat, shift_radius)])
         confidence = a_lstm.step(phi.ravel() / len(s_hat))
         centre = int(np.argmax(confidence))  # (12)
         weights = gamma(s_hat, centre)  # (15)

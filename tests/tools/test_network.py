@@ -20,6 +20,7 @@ from tools.presets import TINY, Preset
 
 Array = np.ndarray
 SMALL = replace(TINY, crop_size=32, steps=4, basis_size=6, deconv7=8, stages=TINY.stages[:2], reduction=8, deconv6=8)
+SHIFTED = replace(SMALL, shift_radius=2, shift_scale=300.0)  # untrained maps are flat: their shift is small
 
 
 def faces(count: int, size: int) -> Array:
@@ -70,8 +71,9 @@ def lstm(net: Any, name: str, units: int) -> reference.Lstm:
     return reference.Lstm(weights, np.zeros(units), np.zeros(units))
 
 
-def test_unrolled_net_equals_the_equations(pool: Array) -> None:
-    net = training_net(SMALL)
+@pytest.mark.parametrize("preset", [SMALL, SHIFTED])
+def test_unrolled_net_equals_the_equations(preset: Preset, pool: Array) -> None:
+    net = training_net(preset)
     net.forward()
     mean, variance = (blob.data.reshape(68, -1).astype(np.float64) for blob in list(net.params["phi_0"])[:2])
     expected_losses = np.zeros(2)
@@ -82,23 +84,26 @@ def test_unrolled_net_equals_the_equations(pool: Array) -> None:
             net.blobs["s_hat_0"].data[face].astype(np.float64),
             lstm(net, "a_lstm", 68),
             lstm(net, "r_lstm", 136),
-            steps=SMALL.steps,
-            alpha=SMALL.alpha,
-            window=SMALL.window,
-            scale=SMALL.feature_scale,
+            steps=preset.steps,
+            alpha=preset.alpha,
+            window=preset.window,
+            scale=preset.feature_scale,
             mean=mean,
             variance=variance,
+            conv8=net.blobs["conv8"].data[face].astype(np.float64),
+            shift_radius=preset.shift_radius,
+            shift_scale=preset.shift_scale,
         )
-        for t in range(SMALL.steps):
+        for t in range(preset.steps):
             assert net.blobs[f"centre_{t}"].data[face, 0] == run.centre[t]
             np.testing.assert_allclose(net.blobs[f"a_lstm_h_{t + 1}"].data[0, face], run.confidence[t], atol=1e-5)
             np.testing.assert_allclose(net.blobs[f"gamma_{t}"].data[face], run.gamma[t], atol=1e-6)
             np.testing.assert_allclose(net.blobs[f"delta_{t}"].data[face], run.delta[t], atol=1e-4)
             np.testing.assert_allclose(net.blobs[f"s_hat_{t + 1}"].data[face], run.s_hat[t + 1], atol=1e-3)
         shape = net.blobs["shape"].data[face].astype(np.float64)
-        expected_losses += np.array(reference.losses(run, shape, SMALL.eta, SMALL.temperature)) / 2
+        expected_losses += np.array(reference.losses(run, shape, preset.eta, preset.temperature)) / 2
         centres += run.centre
-    refinement = sum(float(net.blobs[f"loss_refinement_{t}"].data) for t in range(SMALL.steps))
+    refinement = sum(float(net.blobs[f"loss_refinement_{t}"].data) for t in range(preset.steps))
     np.testing.assert_allclose(refinement, expected_losses[0], rtol=1e-4)
     np.testing.assert_allclose(float(net.blobs["loss_reward"].data), expected_losses[1], rtol=1e-3, atol=1e-5)
     assert len(set(centres)) > 1, "the test's net looks at one landmark only"
@@ -142,11 +147,24 @@ def test_end_to_end_gradient(pool: Array, layer: str) -> None:
         np.testing.assert_allclose(analytic[index], (above - below) / (2 * step), rtol=0.05, atol=2e-3)
 
 
-def test_no_split_of_deconv7_per_step(pool: Array) -> None:
-    """T steps and conv8 read deconv7: one Split of two, not of T + 1 full-size gradients."""
-    net = training_net(SMALL)
-    copies = [name for name in net.blobs if name.startswith("deconv7")]
-    assert sorted(copies) == ["deconv7", "deconv7_conv8", "deconv7_steps"]
+@pytest.mark.parametrize("preset", [SMALL, SHIFTED])
+def test_no_split_of_maps_per_step(preset: Preset, pool: Array) -> None:
+    """T steps and conv8 read deconv7: one Split of two, not of T + 1 full-size gradients. Of conv8 there is none."""
+    net = training_net(preset)
+    copies = [name for name in net.blobs if name.startswith(("deconv7", "conv8"))]
+    assert sorted(copies) == ["conv8", "deconv7", "deconv7_conv8", "deconv7_steps"]
+
+
+def test_a_frozen_cnn_gets_no_gradient(pool: Array) -> None:
+    net = training_net(replace(SHIFTED, cnn_lr=0))
+    for blobs in net.params.values():
+        for blob in blobs:
+            blob.diff[...] = 0
+    net.forward()
+    net.backward()
+    moved = {name for name, blobs in net.params.items() if any(blob.diff.any() for blob in blobs)}
+    assert {"a_lstm_candidate_0", "r_lstm_candidate_0", "r_lstm_output_3"} <= moved
+    assert not [name for name in moved if "lstm" not in name]
 
 
 @pytest.mark.parametrize("landmarks", [5, 29])
@@ -166,18 +184,19 @@ def test_other_numbers_of_landmarks(landmarks: int, pool: Array, tmp_path: Any) 
     assert net.params["conv1_1"][0].diff.any()
 
 
-def test_deploy_net_gives_the_shapes_of_the_training_net(pool: Array, tmp_path: Any) -> None:
+@pytest.mark.parametrize("preset", [SMALL, SHIFTED])
+def test_deploy_net_gives_the_shapes_of_the_training_net(preset: Preset, pool: Array, tmp_path: Any) -> None:
     """Weights carry the basis shapes: the deploy net needs no shape pool, and follows any batch size."""
-    trained = training_net(SMALL)
+    trained = training_net(preset)
     trained.forward()
     trained.save(str(tmp_path / "w.caffemodel"))
-    deployed = net_from(network.deploy(SMALL), caffe.TEST)
+    deployed = net_from(network.deploy(preset), caffe.TEST)
     deployed.copy_from(str(tmp_path / "w.caffemodel"))
     deployed.blobs["data"].reshape(*trained.blobs["data"].shape)
     deployed.reshape()
     deployed.blobs["data"].data[...] = trained.blobs["data"].data
     deployed.forward()
-    for name in ("s_d", "s_hat_0", f"s_hat_{SMALL.steps}"):
+    for name in ("s_d", "s_hat_0", f"s_hat_{preset.steps}"):
         np.testing.assert_allclose(deployed.blobs[name].data, trained.blobs[name].data, atol=1e-4)
 
 

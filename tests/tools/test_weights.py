@@ -58,6 +58,22 @@ def test_a_file_without_repeats_loads_as_the_whole_one(net: Any, file: Path) -> 
             np.testing.assert_array_equal(loaded.data, blob.data, err_msg=name)
 
 
+@pytest.mark.parametrize("suffix", ["", ".h5"])
+def test_layers_that_do_not_fit_start_anew_where_they_may(suffix: str, net: Any, file: Path) -> None:
+    """The CNN of a net whose LSTMs see other features; what is asked for must fit all the same."""
+    if suffix:
+        file = file.with_suffix(".caffemodel.h5")
+        net.save_hdf5(str(file))
+    other = net_from(network.deploy(replace(SMALL, shift_radius=2)), caffe.TEST)
+    untouched = other.params["r_lstm_input_0"][0].data.copy()
+    assert weights.load_weights(other, file, ("conv", "reduction", "deconv")) == LSTM_PARTS
+    np.testing.assert_array_equal(other.params["conv1_1"][0].data, net.params["conv1_1"][0].data)
+    np.testing.assert_array_equal(other.params["initialisation"][0].data, net.params["initialisation"][0].data)
+    np.testing.assert_array_equal(other.params["r_lstm_input_0"][0].data, untouched)
+    with pytest.raises(RarError, match="a_lstm_input_0 is .*it is for another net"):
+        weights.load_weights(other, file)
+
+
 def test_files_that_are_no_weights_are_named(tmp_path: Path, file: Path) -> None:
     with pytest.raises(RarError, match=r"no weights at .*absent\.caffemodel .*train first, or give WEIGHTS="):
         weights.read_weights(tmp_path / "absent.caffemodel")

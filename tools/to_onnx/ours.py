@@ -8,6 +8,7 @@ from layers.attention import AttentionCentreLayer
 from layers.common.gamma import SMALLEST_DISTANCE
 from layers.common.schemes import Scheme, scheme
 from layers.heatmap import HeatmapDecodeLayer
+from layers.mean_shift import MeanShiftLayer
 from layers.refinement import ShapeUpdateLayer
 from layers.reweight import ReweightLayer
 from layers.shape_indexed import ShapeIndexedFeatureLayer
@@ -28,8 +29,15 @@ def gather(rows: Value, places: Value) -> Value:
     return rows.op("GatherElements", places, axis=-1)
 
 
+def softmax_at(flat: Value, partition: Value, x: Value, y: Value, height: int, width: int) -> Value:
+    """exp(scores - partition) at int64 places x, y (N, L, w); 0 off the map. flat (N, L, H W); partition (N, L, 1)."""
+    on_x, on_y = x.clip(0, width - 1), y.clip(0, height - 1)
+    inside = x.equals(on_x).op("And", y.equals(on_y))
+    return inside.where((gather(flat, on_y * width + on_x) - partition).op("Exp"), 0)
+
+
 @translates("HeatmapDecodeLayer")
-def heatmap_decode(layer: Layer, scores: Value) -> tuple[Value, Value, Value]:
+def heatmap_decode(layer: Layer, scores: Value) -> tuple[Value, ...]:
     radius = layer.parameters(HeatmapDecodeLayer.Parameters).radius
     landmarks, height, width = layer.shapes[0][1:]
     dx, dy = square(np.arange(-radius, radius + 1))
@@ -37,15 +45,25 @@ def heatmap_decode(layer: Layer, scores: Value) -> tuple[Value, Value, Value]:
     best = flat.argmax(-1, keep=True)
     peak_x, peak_y = best % width, best / width
     x, y = peak_x + dx, peak_y + dy  # (N, L, w)
-    on_x, on_y = x.clip(0, width - 1), y.clip(0, height - 1)
-    inside = x.equals(on_x).op("And", y.equals(on_y))
-    log_p = gather(flat, on_y * width + on_x) - flat.log_sum_exp(-1, keep=True)
-    p = inside.where(log_p.op("Exp"), 0)
+    partition = flat.log_sum_exp(-1, keep=True)
+    p = softmax_at(flat, partition, x, y, height, width)
     mass = p.sum(-1, keep=True)
     x, y = (
         peak.cast(np.float32) + (p * offset).sum(-1, keep=True) / mass for peak, offset in ((peak_x, dx), (peak_y, dy))
     )
-    return scores, stack([x, y], -1).reshape(0, landmarks, 2), mass.reshape(0, landmarks).op("Min", 1)
+    found = stack([x, y], -1).reshape(0, landmarks, 2), mass.reshape(0, landmarks).op("Min", 1)
+    return scores, *found, *([partition.reshape(0, landmarks)] if len(layer.proto.top) == 4 else [])
+
+
+@translates("MeanShiftLayer")
+def mean_shift(layer: Layer, scores: Value, partition: Value, s_hat: Value) -> tuple[Value, Value]:
+    radius = layer.parameters(MeanShiftLayer.Parameters).radius
+    landmarks, height, width = layer.shapes[0][1:]
+    nearest = s_hat.clip(-FAR, FAR).op("Round").cast(np.int64)
+    x, y = (nearest.take([i], axis=-1) + offset for i, offset in enumerate(square(np.arange(-radius, radius + 1))))
+    p = softmax_at(scores.reshape(0, 0, -1), partition.unsqueeze(-1), x, y, height, width)
+    ways = [p * (place.cast(np.float32) - s_hat.take([i], axis=-1)) for i, place in enumerate((x, y))]
+    return scores, stack([way.sum(-1) for way in ways], -1).reshape(0, landmarks, 2)
 
 
 @translates("ShapeIndexedFeatureLayer")

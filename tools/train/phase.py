@@ -99,7 +99,9 @@ class PhaseTrainer:
 
     def _start_from(self, net: Any, weights: Path, names: tuple[str, ...]) -> None:
         """Begin with the weights of an earlier phase; what the phase starts from is kept for `caffe train -weights`."""
-        load_weights(net, weights, names)
+        anew = load_weights(net, weights, names)
+        if anew:
+            print(f"{self.name}: of another size in {weights}, so these start anew: {', '.join(anew)}", file=sys.stderr)
         if "phi_0" in net.params:
             standardise_features(net)
         rewind_samples(net)

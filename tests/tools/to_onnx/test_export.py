@@ -85,6 +85,7 @@ def assert_same(found: dict[str, Array], wanted: Detections) -> None:
         {"initialisation": "mean"},
         {"initialisation": "direct", "weighting": "uniform"},
         {"weighting": "ones", "steps": 1, "window": 5},
+        {"shift_radius": 2, "shift_scale": 20},
     ],
 )
 def test_the_same_as_caffe(changes: dict[str, Any], weights: Path, crops: Array, tmp_path: Path) -> None:

@@ -135,11 +135,30 @@ def test_heatmap_decode(rng: np.random.Generator) -> None:
     assert_same(in_caffe_and_onnx(layer, {"conv8": scores}))
 
 
-@pytest.mark.parametrize("window", [1, 2, 3, 5])
-def test_shape_indexed_features(window: int, rng: np.random.Generator) -> None:
+def test_heatmap_decode_with_the_partition(rng: np.random.Generator) -> None:
+    layer = python_layer("heatmap.HeatmapDecodeLayer", 4, radius=2)
+    assert_same(in_caffe_and_onnx(layer, {"conv8": rng.normal(size=(2, 5, 12, 17))}))
+
+
+@pytest.fixture
+def s_hat(rng: np.random.Generator) -> Array:
     """Landmarks on the map, half-way between two pixels, over the edge and far away."""
     s_hat = rng.uniform(-4, 16, size=(2, 7, 2))
     s_hat[:, :3] = [(2.5, 3.5), (-1e9, 4), (1e9, -1e9)]
+    return s_hat
+
+
+@pytest.mark.parametrize("radius", [1, 3])
+@pytest.mark.parametrize("tops", [1, 2])
+def test_mean_shift(radius: int, tops: int, s_hat: Array, rng: np.random.Generator) -> None:
+    inputs = {"conv8": rng.normal(size=(2, 7, 10, 12)), "log_partition": rng.normal(size=(2, 7)) + 4, "s_hat": s_hat}
+    pairs = in_caffe_and_onnx(python_layer("mean_shift.MeanShiftLayer", tops, radius=radius), inputs)
+    assert np.abs(pairs[-1][0]).max() > 0.1
+    assert_same(pairs)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 5])
+def test_shape_indexed_features(window: int, s_hat: Array, rng: np.random.Generator) -> None:
     layer = python_layer("shape_indexed.ShapeIndexedFeatureLayer", 1, window=window)
     assert_same(in_caffe_and_onnx(layer, {"deconv7": rng.normal(size=(2, 5, 10, 12)), "s_hat": s_hat}))
 
@@ -171,7 +190,7 @@ def test_every_translator_is_tested_here_or_with_the_fit() -> None:
     tested = {
         "Convolution", "Deconvolution", "Pooling", "ReLU", "InnerProduct", "Power", "Reduction", "Tile", "Reshape",
         "Flatten", "Split", "Concat", "LSTMUnit", "BatchNorm", "HeatmapDecodeLayer", "ShapeIndexedFeatureLayer",
-        "AttentionCentreLayer", "ReweightLayer", "ShapeUpdateLayer", "InitialisationLayer",
+        "MeanShiftLayer", "AttentionCentreLayer", "ReweightLayer", "ShapeUpdateLayer", "InitialisationLayer",
     }  # fmt: skip
     assert set(TRANSLATORS) == tested
 
