@@ -121,17 +121,17 @@ VGG19 = Preset(
     window=5,
     feature_scale=0.3,
     shift_radius=6,
-    shift_scale=40,
+    shift_scale=40.0,
     stage_lr=0.1,
-    lstm_lr=27,
+    lstm_lr=27.0,
     gate_lr=0.2,
     refinement_weight=0.75,
-    reward_weight=40,
+    reward_weight=40.0,
     warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
     end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=3, snapshot=500, test_interval=2000),
 )
 
-VGG19_128 = replace(VGG19, name="vgg19_128", crop_size=128, sigma=1.5, window=3, shift_radius=3, shift_scale=80)
+VGG19_128 = replace(VGG19, name="vgg19_128", crop_size=128, sigma=1.5, window=3, shift_radius=3, shift_scale=80.0)
 
 
 def _with_landmarks(base: Preset, name: str, landmarks: int, basis_size: int) -> Preset:

@@ -98,14 +98,6 @@ def cross_entropy_gradient(
     xp.add.at(flat, (n, landmark, places), -scale * blob)
 
 
-def probabilities(scores: FloatArray, partition: FloatArray, window: Windows) -> FloatArray:
-    """The softmax over places at the places of a window, (N, L, w); 0 off the map."""
-    xp = array_module(scores)
-    at_window = xp.take_along_axis(scores.reshape(*scores.shape[:2], -1), window.places, axis=-1)
-    found: FloatArray = xp.where(window.inside, xp.exp(at_window - partition[..., None]), 0)
-    return found
-
-
 def mean_shift(
     scores: FloatArray, partition: FloatArray, shape: FloatArray, radius: int
 ) -> tuple[FloatArray, FloatArray]:
@@ -116,11 +108,18 @@ def mean_shift(
     how much of it there is. That mass sum_z p(z), (N, L), is returned too: minus the derivative by s.
     """
     xp = array_module(scores)
-    window = windows(shape, radius, *scores.shape[2:])
-    p = probabilities(scores, partition, window)
-    offsets = (window.x - shape[..., :1], window.y - shape[..., 1:])
-    shift = xp.stack([(p * offset).sum(-1) for offset in offsets], -1)
-    return shift.astype(scores.dtype), p.sum(-1)
+    n, landmarks, height, width = scores.shape
+    nearest = xp.rint(xp.minimum(xp.maximum(shape, -1e6), 1e6)).astype(np.int64)
+    window = nearest[..., None] + xp.arange(-radius, radius + 1)  # (N, L, 2, b): the window's columns and its rows
+    on_map = xp.minimum(xp.maximum(window, 0), xp.asarray(np.array([[width - 1], [height - 1]])))
+    inside = window == on_map
+    first = xp.arange(0, scores.size, height * width).reshape(n, landmarks, 1, 1)
+    places = first + on_map[..., 1, :, None] * width + on_map[..., 0, None, :]
+    p = xp.exp(xp.take(scores, places) - partition[..., None, None])
+    p *= inside[..., 1, :, None] & inside[..., 0, None, :]
+    by_axis = xp.stack([p.sum(-2), p.sum(-1)], -2)
+    shift = (by_axis * (window - shape[..., None])).sum(-1)
+    return shift.astype(scores.dtype), by_axis[..., 0, :].sum(-1)
 
 
 def decode(scores: FloatArray, radius: int) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -136,7 +135,8 @@ def decode(scores: FloatArray, radius: int) -> tuple[FloatArray, FloatArray, Flo
     window = windows(peak, radius, height, width)
     highest = xp.take_along_axis(flat, best[..., None], axis=-1)
     partition = log_partition(scores, highest)
-    p = probabilities(scores, partition, window)
+    log_p = xp.take_along_axis(flat, window.places, axis=-1) - partition[..., None]
+    p = xp.where(window.inside, xp.exp(log_p), 0)
     mass = p.sum(-1)
     place = xp.stack([(p * window.x).sum(-1), (p * window.y).sum(-1)], -1) / mass[..., None]
     return place.astype(scores.dtype), xp.minimum(mass, 1), partition
