@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from data_prep.manifest import read_manifest
 from layers.common.errors import RarError
 from tests.tools.small import SMALL
 from tools import detector, presets, test_faces
 from tools.evaluate import w300
 from tools.ship import __main__ as ship
-from tools.ship.card import phases
+from tools.ship.card import differences, phases
 from tools.weights import sha256
 
 LOG = """phase,iteration,seconds,learning_rate,loss_conv8,nme_pupil_s_hat_3
@@ -60,6 +62,14 @@ def test_the_card_says_what_the_shipped_weights_were_measured_at(run: Path, prep
     assert f" {100 * measured.scores['helen'].stages['corner'][:, 0].mean():.2f} " in rows[0]
     assert "    make this\n    make that\n" in card and "Crops of 64 px" in card
     assert sorted(path.name for path in out.iterdir()) == ["README.md", "loss.png", "stages.png", weights.name]
+
+
+def test_the_card_tells_what_is_ours_and_whose_cnn_it_is(run: Path, prepared: Path) -> None:
+    manifest, trained = read_manifest(prepared), phases(run / "log.csv")
+    words = ("the mean shift of conv8 beside", "CNN is not of this run")
+    assert not any(word in differences(SMALL, manifest, trained) for word in words)
+    said = differences(replace(SMALL, shift_radius=2), manifest, trained[1:])
+    assert all(word in said for word in words)
 
 
 def test_rounding_that_costs_accuracy_is_refused(

@@ -108,6 +108,10 @@ def differences(preset: Preset, manifest: dict[str, Any], trained: list[Phase]) 
         lines.append(f"Crops of {preset.crop_size} px and α = {preset.alpha:g}; the paper: {paper.IMAGE_SIZE}, 128.")
     if preset.stages != VGG19_STAGES:
         lines.append("A small CNN from random weights; the paper's is VGG-19, trained on ImageNet.")
+    if preset.shift_radius:
+        lines.append("The LSTMs see the mean shift of conv8 beside deconv7's features, which is ours.")
+    if trained[0].name != "warm_up":
+        lines.append("Its CNN is not of this run, but of the weights it started from.")
     counted = " and ".join(f"{phase.iterations:,} ({phase.name})" for phase in trained)
     lines.append(f"{counted} iterations; the paper gives no number, no learning rate and no warm-up.")
     lines.append("Γ is applied once, not twice; the other readings are in the project's README.")
