@@ -174,25 +174,23 @@ def policy(t: int, preset: Preset) -> dict[str, Any]:
     return chosen
 
 
-def shift_features(n: Net, t: int, phi: Blob, preset: Preset, *, passes_on: bool) -> Blob:
-    """phi with the mean shift of conv8 beside each landmark's features, (N, L, F + 2).
-
-    passes_on: somebody reads conv8 after this step.
-    """
-    kind, radius = "mean_shift.MeanShiftLayer", {"radius": preset.shift_radius}
-    bottoms = (n[f"conv8_read_{t - 1}"] if t else n.conv8_read, n.log_partition, n[f"s_hat_{t}"])
-    if passes_on:
-        n[f"conv8_read_{t}"], shift = python_layer(kind, *bottoms, ntop=2, parameters=radius)
-    else:
-        shift = python_layer(kind, *bottoms, parameters=radius)
-    n[f"shift_{t}"] = shift
+def shift_features(n: Net, t: int, phi: Blob, preset: Preset) -> Blob:
+    """phi with the mean shift of conv8 beside each landmark's features, (N, L, F + 2); conv8 passes through in place."""
+    n[f"conv8_read_{t}"], n[f"shift_{t}"] = python_layer(
+        "mean_shift.MeanShiftLayer",
+        n[f"conv8_read_{t - 1}"] if t else n.conv8_read,
+        n.log_partition,
+        n[f"s_hat_{t}"],
+        ntop=2,
+        parameters={"radius": preset.shift_radius},
+    )
     n[f"scaled_shift_{t}"] = L.Power(n[f"shift_{t}"], scale=preset.shift_scale)
     n[f"phi_by_landmark_{t}"] = L.Reshape(phi, shape={"dim": [0, preset.landmarks, -1]})
     n[f"features_{t}"] = L.Concat(n[f"phi_by_landmark_{t}"], n[f"scaled_shift_{t}"], axis=2)
     return n[f"features_{t}"]
 
 
-def step(n: Net, t: int, preset: Preset, *, training: bool) -> None:
+def step(n: Net, t: int, preset: Preset) -> None:
     """One attentive-refinement step (Fig. 2C): s_hat_t -> s_hat_{t+1}."""
     s_hat, landmarks = n[f"s_hat_{t}"], preset.landmarks
     features, scale = {"window": preset.window}, {"scale": preset.feature_scale}
@@ -205,7 +203,7 @@ def step(n: Net, t: int, preset: Preset, *, training: bool) -> None:
     n[f"pooled_{t}"] = pooled
     n[f"phi_{t}"] = phi = standardised(n[f"pooled_{t}"])
     if preset.shift_radius:
-        phi = shift_features(n, t, phi, preset, passes_on=training or t + 1 < preset.steps)
+        phi = shift_features(n, t, phi, preset)
 
     # A-LSTM sees every landmark alike, divided by L; R-LSTM sees them weighted by Gamma, eq. (16).
     n[f"a_phi_{t}"] = python_layer("reweight.ReweightLayer", phi, n.gamma_uniform, parameters=scale)
@@ -222,8 +220,8 @@ def step(n: Net, t: int, preset: Preset, *, training: bool) -> None:
     )
 
 
-def recurrence(n: Net, preset: Preset, pool: str, *, training: bool) -> None:
-    """s_hat_0 by robust initialisation, then T steps to s_hat_T. training: a loss reads conv8 after the steps."""
+def recurrence(n: Net, preset: Preset, pool: str) -> None:
+    """s_hat_0 by robust initialisation, then T steps to s_hat_T."""
     start = {
         "landmarks": preset.landmarks,
         "basis_size": preset.basis_size,
@@ -237,7 +235,7 @@ def recurrence(n: Net, preset: Preset, pool: str, *, training: bool) -> None:
     )
     constants(n, preset)
     for t in range(preset.steps):
-        step(n, t, preset, training=training)
+        step(n, t, preset)
 
 
 # Losses and metrics -----------------------------------------------------------------------------------------------
@@ -308,7 +306,7 @@ def train_val(preset: Preset, *, warm_up: bool) -> Any:
         metrics(n, preset, "s_d")
         silence(n, n.peak)
     else:
-        recurrence(n, preset, pool="$DATA/shape_pool.h5", training=True)
+        recurrence(n, preset, pool="$DATA/shape_pool.h5")
         conv8_loss(n, preset)
         recurrence_losses(n, preset)
         metrics(n, preset, "s_d", "s_hat_0", f"s_hat_{preset.steps}")
@@ -324,7 +322,7 @@ def deploy(preset: Preset) -> Any:
     n.data = L.Input(shape={"dim": [1, 3, preset.crop_size, preset.crop_size]})
     cnn(n, n.data, preset, recurrent=True)
     detection(n, preset, recurrent=True)
-    recurrence(n, preset, pool="", training=False)
+    recurrence(n, preset, pool="")
     return finish(n, f"rar_{preset.name}_deploy")
 
 

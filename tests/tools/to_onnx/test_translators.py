@@ -118,10 +118,10 @@ def test_batch_norm_by_stored_statistics(shape: tuple[int, ...], count: float, r
     assert_same(in_caffe_and_onnx(layer, {"x": rng.normal(size=shape)}, weights))
 
 
-def python_layer(kind: str, tops: int, **parameters: Any) -> str:
-    """Prototxt of one of our layers, "module.Class"."""
+def python_layer(kind: str, tops: int, in_place: str = "", **parameters: Any) -> str:
+    """Prototxt of one of our layers, "module.Class". in_place: a bottom that is a top too, the first one."""
     module, name = kind.split(".")
-    names = " ".join(f'top: "y{i}"' for i in range(tops))
+    names = " ".join(f'top: "{top}"' for top in ([in_place] if in_place else []) + [f"y{i}" for i in range(tops)])
     text = json.dumps(parameters).replace('"', '\\"')
     return f'type: "Python" {names} python_param {{ module: "layers.{module}" layer: "{name}" param_str: "{text}" }}'
 
@@ -136,7 +136,7 @@ def test_heatmap_decode(rng: np.random.Generator) -> None:
 
 
 def test_heatmap_decode_with_the_partition(rng: np.random.Generator) -> None:
-    layer = python_layer("heatmap.HeatmapDecodeLayer", 4, radius=2)
+    layer = python_layer("heatmap.HeatmapDecodeLayer", 3, in_place="conv8", radius=2)
     assert_same(in_caffe_and_onnx(layer, {"conv8": rng.normal(size=(2, 5, 12, 17))}))
 
 
@@ -149,10 +149,10 @@ def s_hat(rng: np.random.Generator) -> Array:
 
 
 @pytest.mark.parametrize("radius", [1, 3])
-@pytest.mark.parametrize("tops", [1, 2])
-def test_mean_shift(radius: int, tops: int, s_hat: Array, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("in_place", ["", "conv8"])
+def test_mean_shift(radius: int, in_place: str, s_hat: Array, rng: np.random.Generator) -> None:
     inputs = {"conv8": rng.normal(size=(2, 7, 10, 12)), "log_partition": rng.normal(size=(2, 7)) + 4, "s_hat": s_hat}
-    pairs = in_caffe_and_onnx(python_layer("mean_shift.MeanShiftLayer", tops, radius=radius), inputs)
+    pairs = in_caffe_and_onnx(python_layer("mean_shift.MeanShiftLayer", 1, in_place, radius=radius), inputs)
     assert np.abs(pairs[-1][0]).max() > 0.1
     assert_same(pairs)
 
