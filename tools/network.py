@@ -175,7 +175,7 @@ def policy(t: int, preset: Preset) -> dict[str, Any]:
 
 
 def shift_features(n: Net, t: int, phi: Blob, preset: Preset) -> Blob:
-    """phi with the mean shift of conv8 beside each landmark's features, (N, L, F + 2); conv8 passes through in place."""
+    """phi with the mean shift of conv8 beside each landmark's features, (N, L, F + 2); conv8 passes in place."""
     n[f"conv8_read_{t}"], n[f"shift_{t}"] = python_layer(
         "mean_shift.MeanShiftLayer",
         n[f"conv8_read_{t - 1}"] if t else n.conv8_read,
