@@ -10,8 +10,9 @@ namespace caffe {
 
 #ifdef USE_DNNL
 /**
- * @brief ConvolutionLayer that lets oneDNN compute, on the CPU, what it is
- *        faster at: one group of 3 x 3 kernels, stride 1, padding 1, float.
+ * @brief ConvolutionLayer that lets oneDNN, or our Winograd, compute, on the
+ *        CPU, what they are faster at: one group of 3 x 3 kernels, stride 1,
+ *        padding 1, float (Conv3x3).
  *
  * Anything else, and everything on a GPU, is ConvolutionLayer's. `engine:
  * CAFFE` in the prototxt or CAFFE_DNNL=0 in the environment turn it off.
@@ -32,9 +33,9 @@ class DnnlConvolutionLayer : public ConvolutionLayer<Dtype> {
   virtual void Backward_cpu(const vector<Blob<Dtype>*>& top,
       const vector<bool>& propagate_down, const vector<Blob<Dtype>*>& bottom);
 
-  shared_ptr<DnnlConv> dnnl_;  ///< null: not served
-  vector<int> dnnl_shape_;     ///< of the bottom that dnnl_ is for
-  vector<DnnlPiece> pieces_;
+  shared_ptr<Conv3x3> conv_;  ///< null: not served
+  vector<int> conv_shape_;    ///< of the bottom that conv_ is for
+  vector<ConvPiece> pieces_;
 };
 #endif
 

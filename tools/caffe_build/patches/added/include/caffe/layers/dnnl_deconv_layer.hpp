@@ -10,7 +10,7 @@ namespace caffe {
 
 #ifdef USE_DNNL
 /**
- * @brief DeconvolutionLayer that lets oneDNN compute, on the CPU, the
+ * @brief DeconvolutionLayer that lets Conv3x3 compute, on the CPU, the
  *        upsampling by two: one group of 4 x 4 kernels, stride 2, padding 1,
  *        outputs a multiple of 16.
  *
@@ -37,12 +37,12 @@ class DnnlDeconvolutionLayer : public DeconvolutionLayer<Dtype> {
       const vector<bool>& propagate_down, const vector<Blob<Dtype>*>& bottom);
 
   void SpreadParameters();
-  void CollectDiffs(bool weights, bool bias);
+  void CollectDiff();
 
-  shared_ptr<DnnlConv> dnnl_;  ///< null: not served
-  vector<int> dnnl_shape_;     ///< of the bottom that dnnl_ is for
-  vector<DnnlPiece> pieces_;
-  vector<Dtype> weights_, weights_diff_, bias_, bias_diff_;  ///< of dnnl_
+  shared_ptr<Conv3x3> conv_;  ///< null: not served
+  vector<int> conv_shape_;    ///< of the bottom that conv_ is for
+  vector<ConvPiece> pieces_;
+  vector<Dtype> weights_, weights_diff_, bias_;  ///< of conv_
 };
 #endif
 

@@ -10,7 +10,8 @@ namespace caffe {
 
 namespace {
 
-const int kBlock = 16;  // channels oneDNN keeps together; a case is whole blocks
+// Channels that oneDNN keeps together; a case is whole blocks.
+const int kBlock = 16;
 
 // The tap of a row (or column) of the 4 x 4 kernel in the 3 x 3 kernel of the
 // even (0) or odd (1) rows of the top; -1: none.
@@ -42,9 +43,9 @@ template <typename Dtype>
 void DnnlDeconvolutionLayer<Dtype>::Reshape(const vector<Blob<Dtype>*>& bottom,
     const vector<Blob<Dtype>*>& top) {
   DeconvolutionLayer<Dtype>::Reshape(bottom, top);
-  if (dnnl_shape_ == bottom[0]->shape()) { return; }
-  dnnl_shape_ = bottom[0]->shape();
-  dnnl_.reset();
+  if (conv_shape_ == bottom[0]->shape()) { return; }
+  conv_shape_ = bottom[0]->shape();
+  conv_.reset();
   const bool served = std::is_same<Dtype, float>::value && this->group_ == 1 &&
       this->channel_axis_ == 1 && dnnl_geometry(this->kernel_shape_, 4) &&
       dnnl_geometry(this->stride_, 2) && dnnl_geometry(this->pad_, 1) &&
@@ -52,17 +53,14 @@ void DnnlDeconvolutionLayer<Dtype>::Reshape(const vector<Blob<Dtype>*>& bottom,
   const int outputs = this->num_output_;
   if (!served || outputs % kBlock) { return; }
   const int height = bottom[0]->shape(2), width = bottom[0]->shape(3);
-  dnnl_ = DnnlConv::Create(this->num_, this->channels_, height, width,
-      4 * outputs, this->bias_term_, false);
-  if (!dnnl_) { return; }
-  const dnnl::memory::dims dims = {this->num_, outputs, height, width};
-  const dnnl::memory::dims strides = {4L * outputs * height * width,
-      4L * height * width, 4L * width, 2};
-  const dnnl::memory::desc one_case(dims, dnnl::memory::data_type::f32,
-      strides);
+  conv_ = Conv3x3::Create({this->num_, this->channels_, height, width,
+      4 * outputs}, this->bias_term_, false);
+  if (!conv_) { return; }
+  const long row = 4 * width, channel = row * height;
   pieces_.clear();
   for (int phase = 0; phase < 4; ++phase) {
-    pieces_.push_back({phase * outputs, one_case,
+    pieces_.push_back({phase * outputs, outputs,
+        {channel * outputs, channel, row, 2},
         phase / 2 * 2 * width + phase % 2});
   }
   weights_.assign(4 * outputs * this->channels_ * 9, 0);
@@ -89,28 +87,20 @@ void DnnlDeconvolutionLayer<Dtype>::SpreadParameters() {
   }
 }
 
-// The layer's own diffs += weights_diff_ and bias_diff_.
+// The diff of the layer's own weights += weights_diff_.
 template <typename Dtype>
-void DnnlDeconvolutionLayer<Dtype>::CollectDiffs(bool weights, bool bias) {
+void DnnlDeconvolutionLayer<Dtype>::CollectDiff() {
   const int outputs = this->num_output_, channels = this->channels_;
-  if (weights) {
-    Dtype* diff = this->blobs_[0]->mutable_cpu_diff();
-    for_each_weight([&](int phase, int to, int from) {
-      for (int o = 0; o < outputs; ++o) {
-        const Dtype* row =
-            &weights_diff_[(phase * outputs + o) * channels * 9 + from];
-        for (int c = 0; c < channels; ++c) {
-          diff[(c * outputs + o) * 16 + to] += row[c * 9];
-        }
+  Dtype* diff = this->blobs_[0]->mutable_cpu_diff();
+  for_each_weight([&](int phase, int to, int from) {
+    for (int o = 0; o < outputs; ++o) {
+      const Dtype* row =
+          &weights_diff_[(phase * outputs + o) * channels * 9 + from];
+      for (int c = 0; c < channels; ++c) {
+        diff[(c * outputs + o) * 16 + to] += row[c * 9];
       }
-    });
-  }
-  if (bias) {
-    Dtype* diff = this->blobs_[1]->mutable_cpu_diff();
-    for (int i = 0; i < 4 * outputs; ++i) {
-      diff[i % outputs] += bias_diff_[i];
     }
-  }
+  });
 }
 
 template <typename Dtype>
@@ -129,10 +119,10 @@ void DnnlDeconvolutionLayer<Dtype>::Backward_cpu(
 template <>
 void DnnlDeconvolutionLayer<float>::Forward_cpu(
     const vector<Blob<float>*>& bottom, const vector<Blob<float>*>& top) {
-  if (!dnnl_) { return DeconvolutionLayer<float>::Forward_cpu(bottom, top); }
+  if (!conv_) { return DeconvolutionLayer<float>::Forward_cpu(bottom, top); }
   SpreadParameters();
   for (int i = 0; i < bottom.size(); ++i) {
-    dnnl_->Forward(bottom[i]->cpu_data(), weights_.data(), bias_.data(),
+    conv_->Forward(bottom[i]->cpu_data(), weights_.data(), bias_.data(),
         pieces_, top[i]->mutable_cpu_data());
   }
 }
@@ -141,26 +131,29 @@ template <>
 void DnnlDeconvolutionLayer<float>::Backward_cpu(
     const vector<Blob<float>*>& top, const vector<bool>& propagate_down,
     const vector<Blob<float>*>& bottom) {
-  if (!dnnl_) {
+  if (!conv_) {
     return DeconvolutionLayer<float>::Backward_cpu(top, propagate_down,
         bottom);
   }
-  const bool learn_weights = param_propagate_down_[0];
-  const bool learn_bias = bias_term_ && param_propagate_down_[1];
   SpreadParameters();
   weights_diff_.assign(weights_.size(), 0);
-  bias_diff_.assign(bias_.size(), 0);
   for (int i = 0; i < top.size(); ++i) {
-    if (learn_weights || learn_bias) {
-      dnnl_->BackwardWeights(bottom[i]->cpu_data(), pieces_,
-          top[i]->cpu_diff(), weights_diff_.data(), bias_diff_.data());
+    if (bias_term_ && param_propagate_down_[1]) {
+      for (int n = 0; n < num_; ++n) {
+        backward_cpu_bias(blobs_[1]->mutable_cpu_diff(),
+            top[i]->cpu_diff() + n * top_dim_);
+      }
+    }
+    if (param_propagate_down_[0]) {
+      conv_->BackwardWeights(bottom[i]->cpu_data(), pieces_,
+          top[i]->cpu_diff(), weights_diff_.data());
     }
     if (propagate_down[i]) {
-      dnnl_->BackwardData(pieces_, top[i]->cpu_diff(), weights_.data(),
+      conv_->BackwardData(pieces_, top[i]->cpu_diff(), weights_.data(),
           bottom[i]->mutable_cpu_diff());
     }
   }
-  CollectDiffs(learn_weights, learn_bias);
+  if (param_propagate_down_[0]) { CollectDiff(); }
 }
 
 INSTANTIATE_CLASS(DnnlDeconvolutionLayer);

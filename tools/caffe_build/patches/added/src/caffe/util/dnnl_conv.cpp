@@ -17,9 +17,7 @@ using dnnl::prop_kind;
 
 namespace {
 
-const int kLeastWinogradChannels = 16;
-
-enum Role { BOTTOM, TOP, WEIGHTS, BIAS, SCRATCH };
+enum Role { BOTTOM, TOP, WEIGHTS, SCRATCH };
 
 // Buffers that all layers of a thread share, one for each role: no layer needs
 // them after its call, and a buffer a layer would take 1.5 GiB at VGG's sizes.
@@ -80,9 +78,10 @@ memory converted(Role role, const memory& from, const memory::desc& wanted) {
   return to;
 }
 
-memory::desc part(const memory::desc& whole, const DnnlPiece& piece) {
-  return whole.submemory_desc(piece.caffe.dims(),
-      {0, piece.first_channel, 0, 0});
+memory::desc part(const memory::desc& whole, const ConvPiece& piece) {
+  memory::dims dims = whole.dims();
+  dims[1] = piece.channels;
+  return whole.submemory_desc(dims, {0, piece.first_channel, 0, 0});
 }
 
 template <typename Primitive, typename Desc>
@@ -106,25 +105,10 @@ bool dnnl_geometry(const Blob<int>& sizes, int wanted) {
   return sizes.count() == 2 && size[0] == wanted && size[1] == wanted;
 }
 
-shared_ptr<DnnlConv> DnnlConv::Create(int num, int channels, int height,
-    int width, int outputs, bool bias, bool by_definition) {
-  std::vector<algorithm> ways;
-  if (channels >= kLeastWinogradChannels) {
-    ways.push_back(algorithm::convolution_winograd);
-  }
-  if (by_definition) { ways.push_back(algorithm::convolution_direct); }
-  for (const algorithm how : ways) {
-    try {
-      return shared_ptr<DnnlConv>(new DnnlConv(how, num, channels, height,
-          width, outputs, bias));
-    } catch (const dnnl::error&) {  // it has no such kernel for this CPU
-    }
-  }
-  return shared_ptr<DnnlConv>();
-}
-
-DnnlConv::DnnlConv(algorithm how, int num, int channels, int height, int width,
-    int outputs, bool bias) : bias_(bias), outputs_(outputs) {
+DnnlConv::DnnlConv(algorithm how, const ConvSize& size, bool bias)
+    : size_(size) {
+  const int num = size.num, height = size.height, width = size.width;
+  const int channels = size.channels, outputs = size.outputs;
   const memory::dims bottom = {num, channels, height, width};
   const memory::dims top = {num, outputs, height, width};
   const memory::dims weights = {outputs, channels, 3, 3};
@@ -148,13 +132,18 @@ DnnlConv::DnnlConv(algorithm how, int num, int channels, int height, int width,
   backward_data_ = dnnl::convolution_backward_data::primitive_desc(
       {how, b, w, t, one, one, one}, attributes, engine, forward_);
   backward_weights_ = dnnl::convolution_backward_weights::primitive_desc(
-      {how, b, w, v, t, one, one, one}, attributes, engine, forward_);
+      {how, b, w, t, one, one, one}, attributes, engine, forward_);
+}
+
+memory::desc DnnlConv::InCaffe(const ConvPiece& piece) const {
+  return memory::desc({size_.num, piece.channels, size_.height, size_.width},
+      memory::data_type::f32, piece.stride);
 }
 
 void DnnlConv::Forward(const float* bottom, const float* weights,
-    const float* bias, const std::vector<DnnlPiece>& pieces, float* top) {
+    const float* bias, const std::vector<ConvPiece>& pieces, float* top) {
   const bool direct = pieces.size() == 1 &&
-      pieces[0].caffe == forward_.dst_desc();
+      InCaffe(pieces[0]) == forward_.dst_desc();
   memory result = direct ? wrap(forward_.dst_desc(), top) :
       workspace().Get(TOP, forward_.dst_desc());
   std::unordered_map<int, memory> arguments = {
@@ -163,33 +152,33 @@ void DnnlConv::Forward(const float* bottom, const float* weights,
       {DNNL_ARG_WEIGHTS, converted(WEIGHTS, wrap(plain_weights_, weights),
           forward_.weights_desc())},
       {DNNL_ARG_DST, result}};
-  if (bias_) {
+  if (bias) {
     arguments.insert({DNNL_ARG_BIAS, wrap(forward_.bias_desc(), bias)});
   }
   run<dnnl::convolution_forward>(forward_, arguments);
   if (direct) { return; }
   const float* data = static_cast<const float*>(result.get_data_handle());
-  for (const DnnlPiece& piece : pieces) {
+  for (const ConvPiece& piece : pieces) {
     convert(wrap(part(forward_.dst_desc(), piece), data),
-        wrap(piece.caffe, top + piece.offset));
+        wrap(InCaffe(piece), top + piece.offset));
   }
 }
 
-memory DnnlConv::Gather(const std::vector<DnnlPiece>& pieces,
+memory DnnlConv::Gather(const std::vector<ConvPiece>& pieces,
     const float* top_diff, const memory::desc& wanted) {
   if (pieces.size() == 1) {
-    return converted(TOP, wrap(pieces[0].caffe, top_diff), wanted);
+    return converted(TOP, wrap(InCaffe(pieces[0]), top_diff), wanted);
   }
   memory whole = workspace().Get(TOP, wanted);
   float* data = static_cast<float*>(whole.get_data_handle());
-  for (const DnnlPiece& piece : pieces) {
-    convert(wrap(piece.caffe, top_diff + piece.offset),
+  for (const ConvPiece& piece : pieces) {
+    convert(wrap(InCaffe(piece), top_diff + piece.offset),
         wrap(part(wanted, piece), data));
   }
   return whole;
 }
 
-void DnnlConv::BackwardData(const std::vector<DnnlPiece>& pieces,
+void DnnlConv::BackwardData(const std::vector<ConvPiece>& pieces,
     const float* top_diff, const float* weights, float* bottom_diff) {
   const bool direct = backward_data_.diff_src_desc() == plain_bottom_;
   memory plain = wrap(plain_bottom_, bottom_diff);
@@ -205,29 +194,17 @@ void DnnlConv::BackwardData(const std::vector<DnnlPiece>& pieces,
 }
 
 void DnnlConv::BackwardWeights(const float* bottom,
-    const std::vector<DnnlPiece>& pieces, const float* top_diff,
-    float* weights_diff, float* bias_diff) {
+    const std::vector<ConvPiece>& pieces, const float* top_diff,
+    float* weights_diff) {
   memory weights = workspace().Get(WEIGHTS,
       backward_weights_.diff_weights_desc());
-  std::unordered_map<int, memory> arguments = {
+  run<dnnl::convolution_backward_weights>(backward_weights_, {
       {DNNL_ARG_SRC, converted(BOTTOM, wrap(plain_bottom_, bottom),
           backward_weights_.src_desc())},
       {DNNL_ARG_DIFF_DST, Gather(pieces, top_diff,
           backward_weights_.diff_dst_desc())},
-      {DNNL_ARG_DIFF_WEIGHTS, weights}};
-  if (bias_) {
-    arguments.insert({DNNL_ARG_DIFF_BIAS,
-        workspace().Get(BIAS, backward_weights_.diff_bias_desc())});
-  }
-  run<dnnl::convolution_backward_weights>(backward_weights_, arguments);
-  if (weights_diff) {
-    convert(weights, wrap(plain_weights_, weights_diff), true);
-  }
-  if (bias_ && bias_diff) {
-    const float* sums = static_cast<const float*>(
-        arguments.at(DNNL_ARG_DIFF_BIAS).get_data_handle());
-    for (int i = 0; i < outputs_; ++i) { bias_diff[i] += sums[i]; }
-  }
+      {DNNL_ARG_DIFF_WEIGHTS, weights}});
+  convert(weights, wrap(plain_weights_, weights_diff), true);
 }
 
 }  // namespace caffe
