@@ -50,8 +50,7 @@ class HeatmapDecodeLayer(RarLayer):
     bottom: conv8 (N, L, H, W).
     tops: [conv8 in place,] s_d (N, L, 2), px of the crop; peak (N, L) in (0, 1]; with conv8 in place, if wanted,
     log_partition (N, L), the log of the softmax's denominator, for those that read the softmax later.
-    With conv8 in place the loss can follow without a Split, which would double the gradient map.
-    Gradient from log_partition alone: the softmax, times its own, is added to what conv8's later readers have left.
+    With conv8 in place the loss can follow without a Split, which would double the gradient map. No gradient.
     radius: half the window of the sub-pixel centroid, px.
     RarError when the scores are not finite. In training that must end the iteration before its backward pass: Caffe's
     max-pooling has no winner among NaNs, and its CPU backward then writes in front of its memory.
@@ -80,6 +79,3 @@ class HeatmapDecodeLayer(RarLayer):
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
         if propagate_down[0] and len(top) == 2:
             self.memory.diff(bottom[0])[...] = 0
-        if propagate_down[0] and len(top) == 4:
-            partition, diff = (self.memory.xp.asarray(array) for array in (top[3].data, top[3].diff))
-            heatmaps.add_softmax(self.memory.data(bottom[0]), partition, diff, self.memory.diff(bottom[0]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from layers.base import RarLayer, blobs
+from layers.base import RarLayer
 from layers.common.arrays import on_host
 from layers.common.errors import RarError
 from layers.common.heatmaps import mean_shift
@@ -21,10 +21,9 @@ class MeanShiftLayer(RarLayer):
     bottoms: conv8 (N, L, H, W), scores at the resolution of the crop; log_partition (N, L) of HeatmapDecodeLayer;
     s_hat_t (N, L, 2), px of the crop.
     tops: [conv8 in place,] u_t (N, L, 2), px of the crop.
-    Gradient to all three, the window held: du/dscore(z) = p(z) (z - s) in it, du/dlog_partition = -u and du/ds =
-    -sum_z p(z). So the shape's error teaches conv8, and R-LSTM learns what its step does to the next step's features.
-    With conv8 as in-place top the T readers and the loss after them form a chain on one gradient, to which each adds
-    its own; without, this layer clears it first. HeatmapDecodeLayer, the first of the chain, passes log_partition's on.
+    Gradient to s_hat_t, as its share of u_t is known: du/ds = -sum_z p(z), the window held. R-LSTM so learns what its
+    step does to the next step's features. None to conv8, which learns from its own loss. With conv8 as in-place top
+    the T readers and the loss after them form a chain, which needs no Split and no gradient of its own for each reader.
     """
 
     bottoms = ("conv8", "log_partition", "s_hat")
@@ -44,15 +43,13 @@ class MeanShiftLayer(RarLayer):
     def forward(self, bottom: Any, top: Any) -> None:
         xp = self.memory.xp
         partition, s_hat = xp.asarray(bottom[1].data), xp.asarray(bottom[2].data)
-        self.found = mean_shift(self.memory.data(bottom[0]), partition, s_hat, self.parameters.radius)
-        top[len(top) - 1].data[...] = on_host(self.found.u)
+        found = mean_shift(self.memory.data(bottom[0]), partition, s_hat, self.parameters.radius)
+        top[len(top) - 1].data[...], self.mass = map(on_host, found)
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
-        scores = self.memory.diff(bottom[0]) if propagate_down[0] else None
-        if scores is not None and len(top) == 1:
-            scores[...] = 0
-        diff = self.memory.xp.asarray(top[len(top) - 1].diff)
-        gradients = self.found.gradient(diff, scores)
-        for wanted, blob, gradient in zip(list(propagate_down)[1:], blobs(bottom)[1:], gradients, strict=True):
-            if wanted:
-                blob.diff[...] = on_host(gradient)
+        if propagate_down[0] and len(top) == 1:
+            self.memory.diff(bottom[0])[...] = 0
+        if propagate_down[1]:
+            bottom[1].diff[...] = 0
+        if propagate_down[2]:
+            bottom[2].diff[...] = -self.mass[..., None] * top[len(top) - 1].diff

@@ -123,12 +123,12 @@ VGG19 = Preset(
     shift_radius=6,
     shift_scale=40.0,
     stage_lr=0.1,
-    lstm_lr=54.0,
-    gate_lr=0.4,
-    refinement_weight=0.075,
-    reward_weight=4.0,
+    lstm_lr=27.0,
+    gate_lr=0.2,
+    refinement_weight=0.75,
+    reward_weight=40.0,
     warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
-    end_to_end=Phase(base_lr=0.003, iterations=60000, clip_gradients=30, snapshot=250, test_interval=2000),
+    end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=3, snapshot=500, test_interval=2000),
 )
 
 VGG19_128 = replace(VGG19, name="vgg19_128", crop_size=128, sigma=1.5, window=3, shift_radius=3, shift_scale=80.0)

@@ -41,20 +41,6 @@ def softmax_over_places(scores: FloatArray, partition: FloatArray, out: FloatArr
         np.exp(target, out=target)
 
 
-def add_softmax(scores: FloatArray, partition: FloatArray, factor: FloatArray, out: FloatArray) -> None:
-    """out += factor exp(scores - partition), factor (N, L): the gradient of factor times log_partition."""
-    xp = array_module(scores)
-    if xp is not np:
-        out += factor[..., None, None] * xp.exp(scores - partition[..., None, None])
-        return
-    buffer = np.empty_like(scores[0, 0])
-    for index in np.ndindex(factor.shape):  # a map at a time, which stays in the cache
-        np.subtract(scores[index], partition[index], out=buffer)
-        np.exp(buffer, out=buffer)
-        buffer *= factor[index]
-        out[index] += buffer
-
-
 @dataclass(frozen=True)
 class Windows:
     """A square window of each map: flat places (N, L, w) and, where off the map, `inside` False (place clipped)."""
@@ -112,36 +98,14 @@ def cross_entropy_gradient(
     xp.add.at(flat, (n, landmark, places), -scale * blob)
 
 
-@dataclass(frozen=True)
-class MeanShift:
-    """u (N, L, 2), px, and what its gradient needs.
+def mean_shift(
+    scores: FloatArray, partition: FloatArray, shape: FloatArray, radius: int
+) -> tuple[FloatArray, FloatArray]:
+    """sum_z p(z) (z - s), px, over the (2 radius + 1)^2 places z round each landmark s of a shape (N, L, 2).
 
-    u = sum_z p (z - s) over the (2 radius + 1)^2 places z round each landmark s; p (N, L, rows, columns), 0 off the
-    map; flat `places` among all scores, as p; offsets z - s (N, L, 2, 2 radius + 1), of the columns and of the rows.
-    """
-
-    u: FloatArray
-    p: FloatArray
-    places: np.ndarray
-    offsets: FloatArray
-
-    def gradient(self, diff: FloatArray, scores: FloatArray | None) -> tuple[FloatArray, FloatArray]:
-        """Gradients by log_partition and by s, the window held: -<diff, u> and -diff sum_z p.
-
-        That by the scores, p <diff, z - s>, is added to `scores`, unless None.
-        """
-        if scores is not None:
-            along = diff[..., None] * self.offsets
-            own = self.p * (along[..., 1, :, None] + along[..., 0, None, :])
-            array_module(scores).add.at(scores.reshape(-1), self.places, own)
-        return -(diff * self.u).sum(-1), -diff * self.p.sum((-2, -1))[..., None]
-
-
-def mean_shift(scores: FloatArray, partition: FloatArray, shape: FloatArray, radius: int) -> MeanShift:
-    """The mean shift round each landmark of a shape (N, L, 2).
-
-    p is the softmax of the landmark's own map, partition its log_partition. u is small both where the landmark is at
-    its peak and where the map says little: the way to the centre of the window's probability, times that probability.
+    p is the softmax of the landmark's own map, partition its log_partition. The result (N, L, 2) is small both where
+    the landmark is at its peak and where the map says little: the way to the centre of the window's probability, times
+    how much of it there is. That mass sum_z p(z), (N, L), is returned too: minus the derivative by s.
     """
     xp = array_module(scores)
     n, landmarks, height, width = scores.shape
@@ -153,8 +117,9 @@ def mean_shift(scores: FloatArray, partition: FloatArray, shape: FloatArray, rad
     places = first + on_map[..., 1, :, None] * width + on_map[..., 0, None, :]
     p = xp.exp(xp.take(scores, places) - partition[..., None, None])
     p *= inside[..., 1, :, None] & inside[..., 0, None, :]
-    by_axis, offsets = xp.stack([p.sum(-2), p.sum(-1)], -2), window - shape[..., None]
-    return MeanShift((by_axis * offsets).sum(-1).astype(scores.dtype), p, places, offsets.astype(scores.dtype))
+    by_axis = xp.stack([p.sum(-2), p.sum(-1)], -2)
+    shift = (by_axis * (window - shape[..., None])).sum(-1)
+    return shift.astype(scores.dtype), by_axis[..., 0, :].sum(-1)
 
 
 def decode(scores: FloatArray, radius: int) -> tuple[FloatArray, FloatArray, FloatArray]:
