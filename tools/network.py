@@ -228,6 +228,10 @@ def recurrence(n: Net, preset: Preset, pool: str) -> None:
         "crop_size": preset.crop_size,
         "mode": preset.initialisation,
         "pool": pool,
+        "fit": {
+            "threshold": preset.inlier_threshold,
+            **({"supports": [preset.support]} if preset.support else {}),
+        },
     }
     kind = "initialisation.InitialisationLayer"
     n.s_hat_0 = python_layer(

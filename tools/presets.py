@@ -46,6 +46,9 @@ class Preset:
     feature_scale: of the weighted features, whose weights sum to 1, as the LSTMs see them.
     shift_radius, shift_scale: half the window, px, in which the mean shift of conv8 is a feature too, beside those of
         deconv7 (layers/mean_shift.py), and its weight, per px, beside theirs; radius 0: no such feature.
+    support, inlier_threshold: of the robust start, the number of basis shapes combined, |c|_0 of eq. (11), and the
+        residual, in inter-pupil distances, above which a landmark counts in |S - S_d|_0. Support 0: 40 or 100, whichever
+        has the lower objective. Few shapes follow fewer of S_d's errors, and leave more of the face to the steps.
     conv8_weight, refinement_weight, reward_weight: weights of the three losses, the last two on px^2 of a 256 px crop.
     input_scale: multiplies the image; 1 for VGG-19's weights, small for weights that start at random.
     lstm_lr, gate_lr: learning rates of the LSTMs' candidates and of their gates, times the base rate. A shape that is
@@ -71,6 +74,8 @@ class Preset:
     landmarks: int = 68
     scheme: str = "68"
     basis_size: int = 100
+    support: int = 0
+    inlier_threshold: float = 0.1
     shift_radius: int = 0
     shift_scale: float = 1.0
     steps: int = paper.STEPS
@@ -120,6 +125,8 @@ VGG19 = Preset(
     sigma=3.0,
     window=5,
     feature_scale=0.3,
+    support=10,
+    inlier_threshold=0.2,
     shift_radius=6,
     shift_scale=40.0,
     stage_lr=0.1,
