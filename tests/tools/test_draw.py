@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 from pathlib import Path
 
 import cv2
@@ -232,6 +233,24 @@ def test_regions_count_centres_and_weigh_errors_by_gamma() -> None:
     assert [int(region.frequency.argmax()) for region in found] == [30, 8, 51]
     assert all(region.frequency.sum() == 1 for region in found)
     np.testing.assert_allclose([region.error for region in found], 0.02)
+
+
+def test_shares_of_neighbouring_centres_are_written_apart(
+    made: tuple[list[np.ndarray], Results], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frequency, found = np.zeros(68), []
+    frequency[[5, 7, 10]] = 0.5, 0.3, 0.2
+    for lower in np.linspace(0, 0.01, 8):
+        error = np.full(68, 0.04)
+        error[[5, 7, 10]] = 0.05, 0.05 - lower, 0.05 - 2 * lower
+        found.append(centres.Region(1, 1, frequency, error))
+    monkeypatch.setattr(centres, "regions", lambda results: found)
+    figure = centres.centre_frequency(made[1], "")
+    figure.canvas.draw()
+    for axes in figure.axes:
+        labels = [text.get_window_extent() for text in axes.texts if "%" in text.get_text()]
+        assert len(labels) == 3
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(labels, 2))
 
 
 def test_steps_are_written_as_ranges() -> None:

@@ -64,14 +64,16 @@ def _panel(axes: Axes, region: Region, kind: Scheme, limits: tuple[float, float]
     chosen = order[region.frequency[order] > 0]
     sizes, heights = LARGEST * region.frequency[chosen], 100 * region.error[chosen]
     axes.scatter(numbers[chosen], heights, s=sizes, color=style.LINES[1], alpha=0.75, edgecolors="white", zorder=3)
-    labelled: list[int] = []
+    labels: dict[int, tuple[float, int]] = {}  # landmark: the height its label is above, by how many lines
     for landmark, height in zip(chosen[:3], heights[:3], strict=True):
         if region.frequency[landmark] >= LABELLED:
+            beside = [label for other, label in labels.items() if abs(landmark - other) < LABEL_WIDTH]
+            base = max([height, *(above for above, _ in beside)])
+            line = max([0, *(lines + 1 for _, lines in beside)])
+            labels[int(landmark)] = base, line
             share = f"{numbers[landmark]}: {100 * region.frequency[landmark]:.0f} %"
-            crowd = sum(abs(landmark - other) < LABEL_WIDTH for other in labelled)  # above the labels beside it
-            place, lift = (numbers[landmark], height), (0, 15 + 12 * crowd)
+            place, lift = (numbers[landmark], base), (0, 15 + 12 * line)
             axes.annotate(share, place, lift, textcoords="offset points", ha="center", fontsize=8.5, color=style.INK)
-            labelled.append(int(landmark))
     style.chart(axes, f"steps {region.first} to {region.last}", "landmark (from 1)", "regional error, %")
     axes.set_xlim(0, kind.landmarks + 1)
     axes.set_ylim(*limits)
