@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from layers.common.face_fit import FaceSpace, FitSettings
 from layers.common.schemes import SCHEME_68
 from layers.common.shapes import pupil_distance
 from tests.tools import reference
@@ -108,6 +109,20 @@ def test_unrolled_net_equals_the_equations(preset: Preset, pool: Array) -> None:
     np.testing.assert_allclose(float(net.blobs["loss_reward"].data), expected_losses[1], rtol=1e-3, atol=1e-5)
     assert len(set(centres)) > 1, "the test's net looks at one landmark only"
     assert np.abs(net.blobs["delta_0"].data).max() > 1e-3, "the test's net does not move"
+
+
+def test_the_start_is_as_sparse_as_the_preset_says(pool: Array) -> None:
+    """|c|_0 and the threshold of eq. (11) reach the layer: its s_hat_0 is FaceSpace's with the same settings."""
+    found = []
+    for support, threshold in ((2, 0.3), (SMALL.basis_size, 0.1)):
+        net = training_net(replace(SMALL, support=support, inlier_threshold=threshold))
+        net.forward()
+        basis = net.params["initialisation"][0].data
+        space = FaceSpace(basis, FitSettings(supports=(support,), threshold=threshold))
+        s_hat_0 = net.blobs["s_hat_0"].data
+        np.testing.assert_allclose(s_hat_0, [space.fit(s_d).shape for s_d in net.blobs["s_d"].data], atol=1e-4)
+        found.append(s_hat_0.copy())
+    assert np.abs(found[0] - found[1]).max() > 0.1
 
 
 def objective(net: Any) -> float:
