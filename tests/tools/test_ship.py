@@ -66,9 +66,9 @@ def test_the_card_says_what_the_shipped_weights_were_measured_at(run: Path, prep
 
 def test_the_card_tells_what_is_ours_and_whose_cnn_it_is(run: Path, prepared: Path) -> None:
     manifest, trained = read_manifest(prepared), phases(run / "log.csv")
-    words = ("the mean shift of conv8 beside", "CNN is not of this run")
+    words = ("the mean shift of conv8 beside", "combines 5 of 6 basis shapes", "CNN is not of this run")
     assert not any(word in differences(SMALL, manifest, trained) for word in words)
-    said = differences(replace(SMALL, shift_radius=2), manifest, trained[1:])
+    said = differences(replace(SMALL, shift_radius=2, support=5, basis_size=6), manifest, trained[1:])
     assert all(word in said for word in words)
 
 

@@ -110,6 +110,9 @@ def differences(preset: Preset, manifest: dict[str, Any], trained: list[Phase]) 
         lines.append("A small CNN from random weights; the paper's is VGG-19, trained on ImageNet.")
     if preset.shift_radius:
         lines.append("The LSTMs see the mean shift of conv8 beside deconv7's features, which is ours.")
+    if preset.support:
+        shapes = f"{preset.support} of {preset.basis_size} basis shapes"
+        lines.append(f"The robust start combines {shapes}; the paper gives neither number.")
     if trained[0].name != "warm_up":
         lines.append("Its CNN is not of this run, but of the weights it started from.")
     counted = " and ".join(f"{phase.iterations:,} ({phase.name})" for phase in trained)
