@@ -1,9 +1,5 @@
 #ifdef USE_DNNL
 
-#include <algorithm>
-#include <type_traits>
-#include <vector>
-
 #include "caffe/layers/dnnl_deconv_layer.hpp"
 
 namespace caffe {
@@ -40,36 +36,27 @@ void for_each_weight(Visit visit) {
 }  // namespace
 
 template <typename Dtype>
-void DnnlDeconvolutionLayer<Dtype>::Reshape(const vector<Blob<Dtype>*>& bottom,
-    const vector<Blob<Dtype>*>& top) {
-  DeconvolutionLayer<Dtype>::Reshape(bottom, top);
-  if (conv_shape_ == bottom[0]->shape()) { return; }
-  conv_shape_ = bottom[0]->shape();
-  conv_.reset();
-  const bool served = std::is_same<Dtype, float>::value && this->group_ == 1 &&
-      this->channel_axis_ == 1 && dnnl_geometry(this->kernel_shape_, 4) &&
-      dnnl_geometry(this->stride_, 2) && dnnl_geometry(this->pad_, 1) &&
-      dnnl_geometry(this->dilation_, 1);
+void DnnlDeconvolutionLayer<Dtype>::MakeConv(int height, int width) {
   const int outputs = this->num_output_;
-  if (!served || outputs % kBlock) { return; }
-  const int height = bottom[0]->shape(2), width = bottom[0]->shape(3);
-  conv_ = Conv3x3::Create({this->num_, this->channels_, height, width,
+  if (!dnnl_geometry(this->kernel_shape_, 4) ||
+      !dnnl_geometry(this->stride_, 2) || outputs % kBlock) {
+    return;
+  }
+  this->conv_ = Conv3x3::Create({this->num_, this->channels_, height, width,
       4 * outputs}, this->bias_term_, false);
-  if (!conv_) { return; }
+  if (!this->conv_) { return; }
   const long row = 4 * width, channel = row * height;
-  pieces_.clear();
+  this->pieces_.clear();
   for (int phase = 0; phase < 4; ++phase) {
-    pieces_.push_back({phase * outputs, outputs,
+    this->pieces_.push_back({phase * outputs, outputs,
         {channel * outputs, channel, row, 2},
         phase / 2 * 2 * width + phase % 2});
   }
   weights_.assign(4 * outputs * this->channels_ * 9, 0);
-  bias_.assign(4 * outputs, 0);
 }
 
-// weights_ and bias_ from the layer's own.
 template <typename Dtype>
-void DnnlDeconvolutionLayer<Dtype>::SpreadParameters() {
+const Dtype* DnnlDeconvolutionLayer<Dtype>::ConvWeights() {
   const Dtype* weights = this->blobs_[0]->cpu_data();
   const int outputs = this->num_output_, channels = this->channels_;
   for_each_weight([&](int phase, int from, int to) {
@@ -80,16 +67,29 @@ void DnnlDeconvolutionLayer<Dtype>::SpreadParameters() {
       }
     }
   });
-  if (!this->bias_term_) { return; }
+  return weights_.data();
+}
+
+template <typename Dtype>
+const Dtype* DnnlDeconvolutionLayer<Dtype>::ConvBias() {
+  if (!this->bias_term_) { return NULL; }
   const Dtype* bias = this->blobs_[1]->cpu_data();
+  bias_.clear();
   for (int phase = 0; phase < 4; ++phase) {
-    std::copy(bias, bias + outputs, bias_.begin() + phase * outputs);
+    bias_.insert(bias_.end(), bias, bias + this->num_output_);
   }
+  return bias_.data();
+}
+
+template <typename Dtype>
+Dtype* DnnlDeconvolutionLayer<Dtype>::ConvWeightsDiff() {
+  weights_diff_.assign(weights_.size(), 0);
+  return weights_diff_.data();
 }
 
 // The diff of the layer's own weights += weights_diff_.
 template <typename Dtype>
-void DnnlDeconvolutionLayer<Dtype>::CollectDiff() {
+void DnnlDeconvolutionLayer<Dtype>::CollectWeightsDiff() {
   const int outputs = this->num_output_, channels = this->channels_;
   Dtype* diff = this->blobs_[0]->mutable_cpu_diff();
   for_each_weight([&](int phase, int to, int from) {
@@ -101,59 +101,6 @@ void DnnlDeconvolutionLayer<Dtype>::CollectDiff() {
       }
     }
   });
-}
-
-template <typename Dtype>
-void DnnlDeconvolutionLayer<Dtype>::Forward_cpu(
-    const vector<Blob<Dtype>*>& bottom, const vector<Blob<Dtype>*>& top) {
-  DeconvolutionLayer<Dtype>::Forward_cpu(bottom, top);
-}
-
-template <typename Dtype>
-void DnnlDeconvolutionLayer<Dtype>::Backward_cpu(
-    const vector<Blob<Dtype>*>& top, const vector<bool>& propagate_down,
-    const vector<Blob<Dtype>*>& bottom) {
-  DeconvolutionLayer<Dtype>::Backward_cpu(top, propagate_down, bottom);
-}
-
-template <>
-void DnnlDeconvolutionLayer<float>::Forward_cpu(
-    const vector<Blob<float>*>& bottom, const vector<Blob<float>*>& top) {
-  if (!conv_) { return DeconvolutionLayer<float>::Forward_cpu(bottom, top); }
-  SpreadParameters();
-  for (int i = 0; i < bottom.size(); ++i) {
-    conv_->Forward(bottom[i]->cpu_data(), weights_.data(), bias_.data(),
-        pieces_, top[i]->mutable_cpu_data());
-  }
-}
-
-template <>
-void DnnlDeconvolutionLayer<float>::Backward_cpu(
-    const vector<Blob<float>*>& top, const vector<bool>& propagate_down,
-    const vector<Blob<float>*>& bottom) {
-  if (!conv_) {
-    return DeconvolutionLayer<float>::Backward_cpu(top, propagate_down,
-        bottom);
-  }
-  SpreadParameters();
-  weights_diff_.assign(weights_.size(), 0);
-  for (int i = 0; i < top.size(); ++i) {
-    if (bias_term_ && param_propagate_down_[1]) {
-      for (int n = 0; n < num_; ++n) {
-        backward_cpu_bias(blobs_[1]->mutable_cpu_diff(),
-            top[i]->cpu_diff() + n * top_dim_);
-      }
-    }
-    if (param_propagate_down_[0]) {
-      conv_->BackwardWeights(bottom[i]->cpu_data(), pieces_,
-          top[i]->cpu_diff(), weights_diff_.data());
-    }
-    if (propagate_down[i]) {
-      conv_->BackwardData(pieces_, top[i]->cpu_diff(), weights_.data(),
-          bottom[i]->mutable_cpu_diff());
-    }
-  }
-  if (param_propagate_down_[0]) { CollectDiff(); }
 }
 
 INSTANTIATE_CLASS(DnnlDeconvolutionLayer);
