@@ -30,9 +30,9 @@ def test_vgg19_is_the_papers_network() -> None:
 def test_vgg19_128_differs_in_what_is_measured_in_pixels_alone() -> None:
     assert VGG19_128.alpha == 64
     assert VGG19_128.squared_scale == 4
-    same = ("stages", "pretrained", "reduction", "deconv6", "deconv7", "steps", "landmarks", "stage_lr")
-    same += ("basis_size", "support", "inlier_threshold")
-    assert all(getattr(VGG19, field) == getattr(VGG19_128, field) for field in same)
+    network = ("stages", "pretrained", "reduction", "deconv6", "deconv7", "steps", "landmarks", "stage_lr")
+    start = ("basis_size", "support", "inlier_threshold")
+    assert all(getattr(VGG19, field) == getattr(VGG19_128, field) for field in network + start)
     assert VGG19.shift_radius == 2 * VGG19_128.shift_radius
     assert 2 * VGG19.shift_scale == VGG19_128.shift_scale  # per px
 
