@@ -194,9 +194,11 @@ class TestCommand:
             shutil.copy(tarball, cache.folder / "source")
         env = {name: value for name, value in os.environ.items() if name != "CAFFE_SRC"}
         env["RAR_CACHE"] = str(cache.folder)
+        # Tests run in the background ignore Ctrl-C, and so would what they start.
+        command = ["env", "--default-signal=INT", *COMMAND]
         for polite, delay in ((signal.SIGINT, 0.0), (signal.SIGTERM, 0.5)):
             process = subprocess.Popen(
-                COMMAND, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+                command, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )
             assert process.stderr is not None
             while "configuring" not in process.stderr.readline():
