@@ -248,9 +248,9 @@ def test_shares_of_neighbouring_centres_are_written_apart(
     figure = centres.centre_frequency(made[1], "")
     figure.canvas.draw()
     for axes in figure.axes:
-        labels = [text.get_window_extent() for text in axes.texts if "%" in text.get_text()]
-        assert len(labels) == 3
-        assert not any(a.overlaps(b) for a, b in itertools.combinations(labels, 2))
+        assert sum("%" in text.get_text() for text in axes.texts) == 3
+        places = [text.get_window_extent() for text in axes.texts]  # the names of the parts, too
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(places, 2))
 
 
 def test_steps_are_written_as_ranges() -> None:

@@ -53,11 +53,10 @@ def _regional(shape: FloatArray, truth: FloatArray, distance: FloatArray, kind: 
 
 def _panel(axes: Axes, region: Region, kind: Scheme, limits: tuple[float, float]) -> None:
     """Landmarks from left to right by number, facial parts as bands, the most frequent centres as circles."""
-    top = limits[1]
     for i, (name, landmarks) in enumerate(kind.groups.items()):
         if i % 2 == 0:
             axes.axvspan(min(landmarks) + 0.5, max(landmarks) + 1.5, color=style.RULE, alpha=0.35, linewidth=0)
-        axes.text(np.mean(landmarks) + 1, top, name, fontsize=8.5, color=style.SOFT, ha="center", va="top")
+        axes.text(np.mean(landmarks) + 1, limits[0], name, fontsize=8.5, color=style.SOFT, ha="center", va="bottom")
     numbers = np.arange(1, kind.landmarks + 1)
     axes.plot(numbers, 100 * region.error, color=style.SOFT, linewidth=0.8, marker=".", markersize=3)
     order = np.argsort(-region.frequency, kind="stable")[:SHOWN]
@@ -87,7 +86,7 @@ def centre_frequency(results: Results, note: str, width: int = 1000, height: int
     made = style.figure(width, tall)
     errors = 100 * np.stack([region.error for region in found])
     room = max(0.5, 0.3 * np.ptp(errors))
-    limits = errors.min() - room, errors.max() + 2 * room
+    limits = errors.min() - room, errors.max() + 3 * room  # above for three lines of labels, below for the parts' names
     for axes, region in zip(made.subplots(len(found), 1, squeeze=False)[:, 0], found, strict=True):
         _panel(axes, region, kind, limits)
     title = f"{results.model.name}: attention centres; a circle's area is the landmark's share of all choices"
