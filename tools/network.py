@@ -228,10 +228,7 @@ def recurrence(n: Net, preset: Preset, pool: str) -> None:
         "crop_size": preset.crop_size,
         "mode": preset.initialisation,
         "pool": pool,
-        "fit": {
-            "threshold": preset.inlier_threshold,
-            **({"supports": [preset.support]} if preset.support else {}),
-        },
+        "fit": {"threshold": preset.fit.threshold, "supports": preset.fit.supports},
     }
     kind = "initialisation.InitialisationLayer"
     n.s_hat_0 = python_layer(

@@ -11,6 +11,7 @@ from typing import Any
 
 from layers.common import paper
 from layers.common.errors import RarError
+from layers.common.face_fit import FitSettings
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Preset:
     scheme: str = "68"
     basis_size: int = 100
     support: int = 0
-    inlier_threshold: float = 0.1
+    inlier_threshold: float = FitSettings.threshold
     shift_radius: int = 0
     shift_scale: float = 1.0
     steps: int = paper.STEPS
@@ -94,6 +95,12 @@ class Preset:
     weighting: str = "gaussian"
     policy: str = "argmax"
     estimator: str = "expected"
+
+    @property
+    def fit(self) -> FitSettings:
+        """How the robust start is fitted; RarError for what no fit can have."""
+        supports = (self.support,) if self.support else FitSettings.supports
+        return FitSettings(threshold=self.inlier_threshold, supports=supports)
 
     @property
     def alpha(self) -> float:
@@ -211,14 +218,16 @@ def preset(name: str) -> Preset:
     """The preset called `name`, or a variant of one: "vgg19_128+weighting=uniform+steps=20".
 
     A variant is a preset with other settings, any field of Preset that is a number or a word. RarError for an unknown
-    preset or setting.
+    preset or setting, or a start that cannot be fitted.
     """
     base, *changes = name.split("+")
     if base not in PRESETS:
         raise RarError(f"no preset {base!r}: choose one of {', '.join(PRESETS)}")
     settings = dict(_change(change) for change in changes)
     start = _with_unit_weights(PRESETS[base]) if settings.get("weighting") == "ones" else PRESETS[base]
-    return replace(start, name=name, **settings)
+    found = replace(start, name=name, **settings)
+    _ = found.fit  # refused here, and not hours later, when the steps are to be trained
+    return found
 
 
 def _with_unit_weights(preset: Preset) -> Preset:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
 
 ComplexArray = np.ndarray
@@ -33,6 +34,7 @@ class FitSettings:
     supports: numbers of basis shapes tried in the combination (the nearest first).
     ridge: pull of the coefficients towards the best single basis shape.
     rounds: refits of coefficients, pose and inliers.
+    RarError for a threshold or a support that is not positive.
     """
 
     samples: int = 48
@@ -44,6 +46,12 @@ class FitSettings:
     ridge: float = 0.02
     rounds: int = 3
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.threshold > 0:
+            raise RarError(f"the robust start needs a threshold above 0, not {self.threshold}")
+        if not all(size > 0 for size in self.supports):
+            raise RarError(f"the robust start combines one basis shape at least, not {min(self.supports)}")
 
 
 class Fit(NamedTuple):

@@ -106,6 +106,12 @@ def test_the_price_of_basis_shapes_counts(pool: ShapePool, faces: Array) -> None
     assert free.objective < dear.objective
 
 
+@pytest.mark.parametrize("settings", [{"threshold": 0.0}, {"threshold": float("nan")}, {"supports": (10, -3)}])
+def test_settings_that_no_fit_can_have_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(RarError, match=r"^the robust start .* not (0.0|nan|-3)$"):
+        FitSettings(**settings)
+
+
 @pytest.mark.parametrize("s_d", [np.full((68, 2), 20.0), np.random.default_rng(0).uniform(0, CROP, (68, 2))])
 def test_a_detection_that_is_no_face_gives_a_finite_shape_near_it(space: FaceSpace, s_d: Array) -> None:
     shape = space.fit(s_d).shape

@@ -52,6 +52,8 @@ def test_a_variant_is_a_preset_with_other_settings() -> None:
         ("tiny+name=x", "a preset has no setting 'name'"),
         ("tiny+steps=many", "steps of a preset is no int: 'many'"),
         ("tiny+steps", "steps of a preset is no int: ''"),
+        ("tiny+support=-3", "the robust start combines one basis shape at least, not -3"),
+        ("tiny+inlier_threshold=0", "the robust start needs a threshold above 0, not 0.0"),
     ],
 )
 def test_an_unknown_preset_or_setting_is_named(name: str, message: str) -> None:
