@@ -38,11 +38,11 @@ PORT     ?= 7860
 CACHE    := $(or $(RAR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rar-caffe)
 VGG      := $(CACHE)/vgg19/vgg19_conv.caffemodel
 VENVS    := $(CACHE)/venv
-DASK_SETTINGS := tools/detect_many/dask.yaml
+DASK_SETTINGS := tools/many/dask.yaml
 LISTEN   ?= 127.0.0.1
 
 # Caffe and the right BLAS kernels for what follows; fails with one line when Caffe is not built.
-WITH_CAFFE := settings="$$($(PYTHON) -m tools.environment)" || exit 1; eval "$$settings";
+WITH_CAFFE := settings="$$($(PYTHON) -m tools.build.environment)" || exit 1; eval "$$settings";
 RAR := $(WITH_CAFFE) $(PYTHON)
 
 .PHONY: help caffe cupy env prototxt vgg19 data-300w data-cofw data-aflw check-data train-300w test-300w test-cofw test-aflw \
@@ -57,17 +57,17 @@ help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 caffe: ## build BVLC Caffe into the per-machine cache (CUDA=1 [CUDNN= NCCL= CUDA_ARCH=]: for GPUs; CAFFE_SRC=: your checkout)
-	@$(PYTHON) -m tools.build_caffe $(if $(filter 1,$(CUDA)),--cuda,$(if $(filter 0,$(CUDA)),--cpu))
+	@$(PYTHON) -m tools.build $(if $(filter 1,$(CUDA)),--cuda,$(if $(filter 0,$(CUDA)),--cpu))
 
 cupy: ## CuPy beside a Caffe built with CUDA=1, so that no whole map leaves the GPU
-	@$(PYTHON) -m tools.build_caffe --cupy >/dev/null
+	@$(PYTHON) -m tools.build --cupy >/dev/null
 
 env: ## print what to export so that `caffe train` and `caffe test` work by hand: eval "$$(make -s env)"
-	@$(PYTHON) -m tools.environment
+	@$(PYTHON) -m tools.build.environment
 	@echo 'export DATA=$(DATA) TEST_SET=$(TEST_SET)'
 
-prototxt: caffe ## write prototxt/ anew from tools/network.py and tools/presets.py
-	@$(RAR) -m tools.make_nets
+prototxt: caffe ## write prototxt/ anew from tools/model/network.py and tools/model/presets.py
+	@$(RAR) -m tools.model.prototxt
 
 data-300w: caffe ## prepare 300-W: W300=DIR [DATA= BOXES=detector|gt MARGIN= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED=]
 	@test -n "$(W300)" || { echo 'error: give W300=DIR, the root of 300-W with afw/, helen/, lfpw/, ibug/' >&2; exit 1; }
@@ -91,7 +91,7 @@ check-data: ## verify prepared data: DATA=
 	@$(PYTHON) -m data_prep.check "$(DATA)"
 
 vgg19: caffe ## initial weights of conv1-conv5 into the cache (VGG19=: your VGG_ILSVRC_19_layers.caffemodel)
-	@$(RAR) -m tools.vgg19 --out "$(VGG)" $(if $(VGG19),--caffemodel "$(VGG19)")
+	@$(RAR) -m tools.model.vgg19 --out "$(VGG)" $(if $(VGG19),--caffemodel "$(VGG19)")
 
 train-300w: caffe $(if $(FROM_VGG19),vgg19) ## train: PRESET= [DATA= OUT= SEED= WARM_UP= GPUS=0,1]; again: goes on
 	@$(RAR) -m tools.train --preset $(PRESET) --data "$(DATA)" --out "$(OUT)" --seed $(SEED) \
@@ -99,18 +99,18 @@ train-300w: caffe $(if $(FROM_VGG19),vgg19) ## train: PRESET= [DATA= OUT= SEED= 
 	  $(if $(WARM_UP),--warm-up "$(WARM_UP)") $(if $(WARM_UP_ITERATIONS),--warm-up-iterations $(WARM_UP_ITERATIONS)) $(if $(ITERATIONS),--iterations $(ITERATIONS))
 
 test-300w: caffe ## test on every subset there is: PRESET= [DATA= WEIGHTS= OUT= GPU=]; Table 1, pictures, a line a subset
-	@$(RAR) -m tools.test_faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(DATA)" --out "$(OUT)/results.json" --batch $(BATCH) $(if $(GPU),--gpu $(GPU))
+	@$(RAR) -m tools.test.faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(DATA)" --out "$(OUT)/results.json" --batch $(BATCH) $(if $(GPU),--gpu $(GPU))
 	@$(PYTHON) -m tools.draw --results "$(OUT)/results.json" --data "$(DATA)" --out "$(OUT)/pictures" \
 	  $(if $(wildcard $(OUT)/log.csv),--log "$(OUT)/log.csv")
 	@$(PYTHON) -m tools.evaluate 300w --results "$(OUT)/results.json"
 
 test-cofw: caffe ## test on COFW: PRESET= [COFW_DATA= WEIGHTS= OUT=]; Table 2; 68 points are mapped to 29
-	@$(RAR) -m tools.test_faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(COFW_DATA)" --sets train,cofw \
+	@$(RAR) -m tools.test.faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(COFW_DATA)" --sets train,cofw \
 	  --out "$(OUT)/results_cofw.json" --batch $(BATCH)
 	@$(PYTHON) -m tools.evaluate cofw --results "$(OUT)/results_cofw.json"
 
 test-aflw: caffe ## test a 5-point or a 68-point model on AFLW: PRESET= [AFLW_DATA= WEIGHTS= OUT=]; Table 3
-	@$(RAR) -m tools.test_faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(AFLW_DATA)" --sets aflw \
+	@$(RAR) -m tools.test.faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(AFLW_DATA)" --sets aflw \
 	  --out "$(OUT)/results_aflw.json" --batch $(BATCH)
 	@$(PYTHON) -m tools.evaluate aflw --results "$(OUT)/results_aflw.json"
 
@@ -126,13 +126,13 @@ ablations: caffe ## Table 5, Sect. 4.4: variants trained from one warm-up as lon
 	  "$(OUT)/results.json" $(foreach a,$(ABLATIONS),"$(OUT)+$(a)/results.json")
 
 tables: caffe ## Tables 1, 2, 3 and 5 from all results under RUNS=runs: Markdown, CSV, LaTeX in TABLES=tables
-	@$(RAR) -m tools.tables --runs "$(RUNS)" --out "$(TABLES)"
+	@$(RAR) -m tools.evaluate.paper_tables --runs "$(RUNS)" --out "$(TABLES)"
 
 report: caffe ## all tables and pictures of RUNS=runs on one page, REPORT=report.html
-	@$(RAR) -m tools.report --runs "$(RUNS)" --out "$(REPORT)"
+	@$(RAR) -m tools.report.page --runs "$(RUNS)" --out "$(REPORT)"
 
 test-occlusion: caffe ## NME under a disc of growing size, on TEST_SET: PRESET= [DATA= WEIGHTS= OUT= TEST_SET=helen]
-	@$(RAR) -m tools.test_occlusion --model $(PRESET) "$(WEIGHTS)" --data "$(DATA)/$(TEST_SET)" --out "$(OUT)" --seed $(SEED)
+	@$(RAR) -m tools.test.occlusion --model $(PRESET) "$(WEIGHTS)" --data "$(DATA)/$(TEST_SET)" --out "$(OUT)" --seed $(SEED)
 
 finder: $(VENVS)/finder/made ## the face finder of `make detect`, from PyPI
 
@@ -148,20 +148,20 @@ test-detect: caffe finder ## found boxes against given ones, time a face: W300=D
 	@$(RAR) -m tools.detect.score --preset $(PRESET) --weights "$(WEIGHTS)" --raw "$(W300)" --set $(TEST_SET) --out "$(OUT)"
 
 ship: caffe ## models/PRESET out of a finished run: weights at half precision, tested, and the model card: PRESET= COMMANDS="made by | ..." [DATA= OUT=]
-	@$(RAR) -m tools.ship --preset $(PRESET) --run "$(OUT)" --data "$(DATA)" --out "models/$(PRESET)" --commands "$(COMMANDS)"
+	@$(RAR) -m tools.report.ship --preset $(PRESET) --run "$(OUT)" --data "$(DATA)" --out "models/$(PRESET)" --commands "$(COMMANDS)"
 
 onnx: caffe $(VENVS)/onnx/made ## the whole detector as one ONNX file: PRESET= [WEIGHTS= ONNX= RGB=1 HALF=1]
-	@$(WITH_CAFFE) $(VENVS)/onnx/bin/python -m tools.to_onnx --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(ONNX)" \
+	@$(WITH_CAFFE) $(VENVS)/onnx/bin/python -m tools.onnx --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(ONNX)" \
 	  $(if $(filter 1,$(RGB)),--rgb) $(if $(filter 1,$(HALF)),--half)
 
 test-onnx: caffe $(VENVS)/onnx/made ## that file beside Caffe, px and ms a face: PRESET= [WEIGHTS= ONNX= DATA= TEST_SET=helen FACES=50]
-	@$(WITH_CAFFE) $(VENVS)/onnx/bin/python -m tools.to_onnx.compare --preset $(PRESET) --weights "$(WEIGHTS)" --onnx "$(ONNX)" \
+	@$(WITH_CAFFE) $(VENVS)/onnx/bin/python -m tools.onnx.compare --preset $(PRESET) --weights "$(WEIGHTS)" --onnx "$(ONNX)" \
 	  --data "$(DATA)/$(TEST_SET)" --faces $(FACES)
 
 onnx-packages: $(VENVS)/onnx/made ## onnx and onnxruntime from PyPI, which `make onnx` and its tests need
 
 detect-many: caffe finder $(VENVS)/many/made ## landmarks on millions of pictures, on all cores: LIST=FILE or IMAGES= [PRESET= WEIGHTS= OUT= BOXFILE= SCHEDULER= WORKERS= CHUNK=]
-	@$(WITH_CAFFE) $(VENVS)/many/bin/python -m tools.detect_many --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(OUT)/many" $(if $(LIST),--list "$(LIST)") \
+	@$(WITH_CAFFE) $(VENVS)/many/bin/python -m tools.many --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(OUT)/many" $(if $(LIST),--list "$(LIST)") \
 	  $(if $(BOXFILE),--boxes "$(BOXFILE)") $(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(if $(WORKERS),--workers $(WORKERS)) \
 	  $(if $(CHUNK),--chunk $(CHUNK)) $(IMAGES)
 
@@ -173,7 +173,7 @@ many-scheduler: $(VENVS)/many/made ## Dask's scheduler for detect-many on severa
 many-worker: caffe $(VENVS)/many/made ## a machine's processes for detect-many: SCHEDULER=tcp://HOST:8786 [WORKERS=one a core]
 	@test -n "$(SCHEDULER)" || { echo 'error: give SCHEDULER=tcp://HOST:8786, as make many-scheduler prints it' >&2; exit 1; }
 	@$(WITH_CAFFE) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 DASK_CONFIG=$(DASK_SETTINGS) $(VENVS)/many/bin/dask worker $(SCHEDULER) \
-	  --nthreads 1 --nworkers $(or $(WORKERS),$$($(PYTHON) -c 'from tools.environment import usable_cores as n; print(n())'))
+	  --nthreads 1 --nworkers $(or $(WORKERS),$$($(PYTHON) -c 'from tools.build.environment import usable_cores as n; print(n())'))
 
 web: caffe finder $(VENVS)/web/made ## a page on this machine: drop a picture, see every step: [PRESET= WEIGHTS= HOST=127.0.0.1 PORT=7860]
 	@$(WITH_CAFFE) $(VENVS)/web/bin/python -m tools.web --preset $(PRESET) --weights "$(WEIGHTS)" --host $(HOST) --port $(PORT)
@@ -197,7 +197,7 @@ test-gpu: caffe ## the tests of layers and kernels on GPU 0, and those that need
 
 lint: caffe $(VENVS)/lint/made ## ruff and mypy
 	@$(VENVS)/lint/bin/ruff check .
-	@$(RAR) -m tools.environment >/dev/null && $(VENVS)/lint/bin/mypy
+	@$(RAR) -m tools.build.environment >/dev/null && $(VENVS)/lint/bin/mypy
 
 # What PyPI alone has, in an environment of its own over the system's packages; pyproject.toml names the versions.
 $(VENVS)/%/made: pyproject.toml

@@ -39,7 +39,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
 
 def why_no_gpu(number: int) -> str | None:
     """Why Caffe cannot use this GPU; None when it can."""
-    from tools.gpu import why_not  # it imports caffe, which is to find the setting above
+    from tools.common.gpu import why_not  # it imports caffe, which is to find the setting above
 
     return why_not(number)
 

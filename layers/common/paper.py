@@ -1,4 +1,4 @@
-"""The paper's numbers, in one place (Xiao et al., ECCV 2016). What is not here is our choice: see tools/presets.py."""
+"""The paper's numbers, in one place (Xiao et al., ECCV 2016). All else is our choice: see tools/model/presets.py."""
 
 from __future__ import annotations
 

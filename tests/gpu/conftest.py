@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NO_GPU, why_no_gpu
-from tools.caffe_build.cache import MANIFEST
-from tools.environment import PROJECT, caffe_environment, caffe_folder
+from tools.build.cache import MANIFEST
+from tools.build.environment import PROJECT, caffe_environment, caffe_folder
 
 Run = subprocess.CompletedProcess[str]
 

@@ -11,9 +11,9 @@ import caffe
 import numpy as np
 import pytest
 
-from tests.test_caffe_kernels import CONV, DECONV, SHAPES, convolution, layer, passes
-from tools.environment import PROJECT, caffe_environment
-from tools.gradient_check import layer_net
+from tests.tools.build.test_kernels import CONV, DECONV, SHAPES, convolution, layer, passes
+from tools.build.environment import PROJECT, caffe_environment
+from tools.model.gradient_check import layer_net
 
 Array = np.ndarray
 pytestmark = pytest.mark.gpu

@@ -14,10 +14,10 @@ from layers import base, memory
 from layers.common.prepared import PreparedSet
 from tests.layers.strict_arrays import record_touches
 from tests.layers.test_arrays import SMALL, both_passes, net_of_maps
-from tools.detector import CropDetector
-from tools.nets import backward, forward
-from tools.presets import preset
-from tools.shipped import weights_of
+from tools.model.caffe_net import backward, forward
+from tools.model.crop_detector import CropDetector
+from tools.model.presets import preset
+from tools.model.shipped import weights_of
 
 pytestmark = pytest.mark.gpu
 

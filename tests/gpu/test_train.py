@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from layers.common.prepared import PreparedSet
-from tools.environment import PROJECT, caffe_environment
-from tools.weights import read_weights
+from tools.build.environment import PROJECT, caffe_environment
+from tools.model.weights import read_weights
 
 Run = subprocess.CompletedProcess[str]
 RunThere = Callable[..., Run]
@@ -74,7 +74,7 @@ def test_caffe_test_with_gpu(on_gpu: Path, run: RunThere) -> None:
 
 def test_results_of_a_test_set(on_gpu: Path, prepared: Path, run: RunThere, tmp_path: Path) -> None:
     places = ["--weights", str(on_gpu / "rar.caffemodel"), "--data", str(prepared), "--out", str(tmp_path / "r.json")]
-    done = run(sys.executable, "-m", "tools.test_faces", "--preset", "tiny", *places, "--gpu", "0")
+    done = run(sys.executable, "-m", "tools.test.faces", "--preset", "tiny", *places, "--gpu", "0")
     assert done.returncode == 0, done.stderr[-2000:]
     assert (tmp_path / "r.json").is_file()
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from caffe.proto import caffe_pb2
 
-from tools.gradient_check import layer_net
+from tools.model.gradient_check import layer_net
 
 Array = np.ndarray
 

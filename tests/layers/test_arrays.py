@@ -16,7 +16,7 @@ from layers.common.arrays import array_module, on_host
 from layers.shape_indexed import look_up, scatter, window_places, winners
 from tests.layers import strict_arrays
 from tests.layers.conftest import Array, python_layer
-from tools.nets import backward, forward, net_from
+from tools.model.caffe_net import backward, forward, net_from
 
 SIZE, LANDMARKS, CHANNELS = 24, 5, 6
 SMALL = 2 * LANDMARKS * CHANNELS * 9  # numbers: less than one map of 24 x 24 a landmark

@@ -17,8 +17,8 @@ from layers.refinement import refinement_gradient, refinement_loss
 from layers.reward import expected_reward, reinforce, rewards
 from layers.shape_indexed import look_up, scatter, window_places, winners
 from tests.layers.conftest import Array, python_layer
-from tools.gradient_check import GradientChecker, layer_net
-from tools.nets import net_from
+from tools.model.caffe_net import net_from
+from tools.model.gradient_check import GradientChecker, layer_net
 
 IN_CAFFE = GradientChecker()
 IN_FLOAT64 = GradientChecker(step=1e-6, threshold=1e-7)

@@ -17,7 +17,7 @@ from layers.common.schemes import SCHEME_68
 from layers.common.shape_pool import ShapePool, read_shape_pool
 from layers.common.shapes import affine_apply, normalised_mean_error, point_errors, pupil_distance, similarity_fit
 from tests.layers.conftest import Array, forward, python_layer
-from tools.gradient_check import layer_net
+from tools.model.gradient_check import layer_net
 
 CROP = 64
 OUTLIERS, NOISE = 0.3, 0.03  # share of the landmarks; deviation of the others in inter-pupil distances

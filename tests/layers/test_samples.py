@@ -14,7 +14,7 @@ from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet
 from layers.samples import VGG_MEAN
 from tests.layers.conftest import python_layer
-from tools.gradient_check import layer_net
+from tools.model.gradient_check import layer_net
 
 
 def samples(source: Path | str, batch: int = 2, phase: int = caffe.TRAIN) -> Any:

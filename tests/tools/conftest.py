@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tests.tools.small import write_project
-from tools.environment import caffe_environment
-from tools.results import Data, FaceResult, Model, Results
+from tools.build.environment import caffe_environment
+from tools.evaluate.results import Data, FaceResult, Model, Results
 
 STEPS = 3
 EYES, CORNERS = 60.0, 100.0  # px, inter-pupil and outer-corner distance of every made-up face

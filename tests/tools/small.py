@@ -12,8 +12,8 @@ from typing import Any
 import caffe
 
 from layers.base import RarLayer
-from tools import make_nets, presets
-from tools.presets import TINY, Phase, Preset
+from tools.model import presets, prototxt
+from tools.model.presets import TINY, Phase, Preset
 from tools.train import phase
 
 SMALL = replace(
@@ -56,7 +56,7 @@ class InterruptLayer(RarLayer):
 
 def write_project(folder: Path, preset: Preset = SMALL) -> Path:
     """prototxt/ of the preset in `folder`, an InterruptLayer in its end-to-end net; and the runs/ it writes to."""
-    for path, text in make_nets.files(preset, Path("prototxt", preset.name)):
+    for path, text in prototxt.files(preset, Path("prototxt", preset.name)):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text + INTERRUPT_LAYER if path.name == "train_val.prototxt" else text)

@@ -11,10 +11,10 @@ from tests.conftest import PROJECT
 
 COMMANDS = [
     "data_prep.check", "data_prep.prepare_300w", "data_prep.prepare_cofw", "data_prep.prepare_mtfl",
-    "data_prep.shape_pool", "data_prep.synthetic_faces", "tools.bench", "tools.detect", "tools.detect_many",
-    "tools.draw", "tools.draw.compare", "tools.evaluate", "tools.make_nets", "tools.report", "tools.ship",
-    "tools.tables", "tools.test_faces", "tools.test_occlusion", "tools.to_onnx", "tools.to_onnx.compare",
-    "tools.train", "tools.vgg19", "tools.web",
+    "data_prep.shape_pool", "data_prep.synthetic_faces", "tools.bench", "tools.detect", "tools.many",
+    "tools.draw", "tools.draw.compare", "tools.evaluate", "tools.model.prototxt", "tools.report.page",
+    "tools.report.ship", "tools.evaluate.paper_tables", "tools.test.faces", "tools.test.occlusion", "tools.onnx",
+    "tools.onnx.compare", "tools.train", "tools.model.vgg19", "tools.web",
 ]  # fmt: skip
 
 

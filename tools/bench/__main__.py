@@ -17,9 +17,9 @@ from layers.common.errors import RarError, run_command
 from layers.common.files import finished_file
 from tools.bench import report
 from tools.bench.measure import Bench, data_preparation, growth, memory_over_images, speed
-from tools.gpu import check_gpu
-from tools.presets import PRESETS
-from tools.test_faces import commit
+from tools.common.gpu import check_gpu
+from tools.common.version import commit
+from tools.model.presets import PRESETS
 
 PATH = click.Path(path_type=Path)
 MEASURED = ("vgg19", "vgg19_128", "tiny")

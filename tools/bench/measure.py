@@ -14,7 +14,7 @@ from typing import Any
 
 from layers.common import paper
 from tools.bench.contestants import Contestant, caffe_task, medians, rounds, torch_task
-from tools.presets import preset as preset_of
+from tools.model.presets import preset as preset_of
 
 LAYOUTS = ("contiguous_format", "channels_last")
 BATCHES, STEPS, LANDMARKS = (1, 2, 4, 8), (1, 5, 15, 30), (5, 29, 68)

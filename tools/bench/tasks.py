@@ -15,9 +15,9 @@ from caffe import layers as L  # noqa: N812  Caffe's own convention
 
 from layers.common import paper
 from layers.common.shape_pool import read_shape_pool
-from tools import network
-from tools.nets import backward, forward, net_from
-from tools.presets import Preset
+from tools.model import network
+from tools.model.caffe_net import backward, forward, net_from
+from tools.model.presets import Preset
 
 SEED = 0
 

@@ -16,7 +16,7 @@ os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its 
 import caffe
 
 from tools.bench.tasks import export, open_task
-from tools.presets import preset
+from tools.model.presets import preset
 
 
 def resident() -> float:

@@ -17,7 +17,9 @@ from pathlib import Path
 import click
 
 from layers.common.errors import RarError, run_command
+from layers.common.files import sha256
 from layers.common.schemes import scheme
+from tools.common.stopping import stop_requests
 from tools.detect.boxes import Boxes, boxes_of, read_boxes
 from tools.detect.detector import Detector
 from tools.detect.inputs import is_video, sources, stems
@@ -25,10 +27,8 @@ from tools.detect.journal import Journal
 from tools.detect.pictures import PictureRun, left_out
 from tools.detect.video import detect_video
 from tools.detect.write import write_all
-from tools.presets import preset
-from tools.shipped import model_options
-from tools.stopping import stop_requests
-from tools.weights import sha256
+from tools.model.presets import preset
+from tools.model.shipped import model_options
 
 JOURNAL = "faces.partial.jsonl"
 INTERRUPTED = 130

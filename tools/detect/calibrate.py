@@ -20,18 +20,18 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression
 
 from layers.common.errors import RarError, run_command
-from layers.common.files import finished_file
+from layers.common.files import finished_file, sha256
 from layers.common.prepared import PreparedSet
 from layers.common.shapes import FloatArray, point_errors
+from tools.common.version import commit
 from tools.detect.calibration import Calibration, face_size, features, write_calibration
-from tools.detector import CropDetector
 from tools.draw import style
-from tools.evaluate.tables import Cell, Row, Table, as_markdown, as_text
-from tools.presets import preset
-from tools.results import FaceResult
-from tools.shipped import model_options
-from tools.test_faces import commit, test_set
-from tools.weights import sha256
+from tools.evaluate.results import FaceResult
+from tools.evaluate.table import Cell, Row, Table, as_markdown, as_text
+from tools.model.crop_detector import CropDetector
+from tools.model.presets import preset
+from tools.model.shipped import model_options
+from tools.test.faces import test_set
 
 PATH = click.Path(path_type=Path)
 BINS = 10

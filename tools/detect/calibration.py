@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from layers.common.errors import RarError
-from layers.common.files import finished_file
+from layers.common.files import finished_file, sha256
 from layers.common.shapes import FloatArray, point_errors
-from tools.weights import sha256
 
 FORMAT = "rar-calibration/1"
 NOISE = 0.3  # % of the face's size: nearer than this S_d and the final place are as good as the same

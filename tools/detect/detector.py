@@ -15,12 +15,12 @@ from data_prep.crops import Matrix, crop_transform, cut_crop
 from data_prep.images import Image
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray, affine_apply, affine_invert
+from tools.common.gpu import use_gpu
 from tools.detect.calibration import read_calibration
 from tools.detect.finder import FaceFinder
-from tools.detector import CropDetector, Detections
-from tools.gpu import use_gpu
-from tools.presets import Preset, preset
-from tools.shipped import DEFAULT, weights_of
+from tools.model.crop_detector import CropDetector, Detections
+from tools.model.presets import Preset, preset
+from tools.model.shipped import DEFAULT, weights_of
 
 MARGIN = 1.4  # of the crops that the presets are trained on
 

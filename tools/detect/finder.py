@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from data_prep.images import Image
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
-from tools.caffe_build.cache import root
+from tools.build.cache import root
 
 LIBRARY = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages", "yuface",
                "libfacedetection.so")  # fmt: skip

@@ -19,17 +19,16 @@ from data_prep import w300
 from data_prep.images import read_image
 from data_prep.records import FaceRecord
 from layers.common.errors import RarError, run_command
-from layers.common.files import finished_file
+from layers.common.files import finished_file, sha256
 from layers.common.metrics import face_errors, failure_rate
 from layers.common.schemes import scheme
 from layers.common.shapes import FloatArray
+from tools.build.environment import usable_cores
+from tools.common.version import commit
 from tools.detect.detector import Detector
 from tools.detect.tracker import overlap
-from tools.environment import usable_cores
-from tools.evaluate.tables import Cell, Row, Table, as_markdown, as_text
-from tools.shipped import model_options
-from tools.test_faces import commit
-from tools.weights import sha256
+from tools.evaluate.table import Cell, Row, Table, as_markdown, as_text
+from tools.model.shipped import model_options
 
 PATH = click.Path(path_type=Path)
 COLUMNS = ("faces", "NME pupils %", "NME corners %", "over 10 %")

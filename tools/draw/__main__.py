@@ -8,21 +8,13 @@ import click
 from matplotlib.figure import Figure
 
 from layers.common.errors import run_command
-from tools.draw import attention, centres, choose, curves, overlay, steering, style
+from tools.draw import attention, centres, choose, curves, gallery, steering, style
 from tools.draw.images import PreparedPictures
-from tools.results import Results, read_results
+from tools.draw.small_print import small_print
+from tools.evaluate.results import read_results
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
-
-
-def origin(results: Results) -> str:
-    """The small print: where the faces come from and what they can be compared with."""
-    data = results.data
-    parts = [f"{len(results.faces)} {style.faces_from(data.raw)}", f"boxes: {data.boxes}, margin {data.margin:g}"]
-    if data.raw not in style.PAPERS_FACES:
-        parts.append("not comparable with the paper")
-    return " · ".join([*parts, data.note] if data.note else parts)
 
 
 @click.command()
@@ -34,11 +26,11 @@ def origin(results: Results) -> str:
 def main(results_file: Path, data: Path | None, log: Path | None, out: Path, faces: int) -> None:
     """Draw what can be drawn from the files given; prints the path of every picture."""
     results = read_results(results_file)
-    note = origin(results)
+    note = small_print(results)
     figures: dict[str, Figure] = {}
     if data:
         pictures = PreparedPictures(data)
-        figures["overlays"] = overlay.gallery(results, choose.spread(results, faces), pictures, note).figure
+        figures["overlays"] = gallery.gallery(results, choose.spread(results, faces), pictures, note).figure
         if results.steps:
             improved = choose.most_improved(results, 3)
             chosen = f"faces that the steps improved most, of {note}"

@@ -17,7 +17,7 @@ from tools.draw import style
 from tools.draw.chain import SHADES, bright, label_places, ranges, spots, time_colour
 from tools.draw.images import FacePicture, FacePictures
 from tools.draw.sheet import Sheet
-from tools.results import FaceResult, Results
+from tools.evaluate.results import FaceResult, Results
 
 _TOP, _GAP, _LABEL, _BOTTOM, _SIDE, _NARROWEST = 90, 14, 26, 84, 14, 560  # px
 

@@ -14,7 +14,7 @@ from layers.common.metrics import normaliser
 from layers.common.schemes import Scheme, scheme
 from layers.common.shapes import FloatArray, point_errors
 from tools.draw import style
-from tools.results import Results
+from tools.evaluate.results import Results
 
 PARTS, SHOWN, LARGEST = 3, 10, 900.0  # groups of steps; landmarks drawn as circles; area of all choices, pt^2
 LABELLED = 0.04  # smallest share that gets its number written

@@ -9,7 +9,7 @@ import numpy as np
 from layers.common.metrics import face_errors
 from layers.common.schemes import scheme
 from layers.common.shapes import FloatArray
-from tools.results import FaceResult, Results
+from tools.evaluate.results import FaceResult, Results
 
 
 def pupil_errors(results: Results, shapes: Sequence[FloatArray]) -> FloatArray:

@@ -16,10 +16,10 @@ from layers.common.metrics import face_errors
 from layers.common.schemes import scheme
 from layers.common.shapes import FloatArray
 from tools.draw import choose, style
-from tools.draw.__main__ import origin
 from tools.draw.images import FacePictures, PreparedPictures
 from tools.draw.sheet import Sheet
-from tools.results import FaceResult, Results, read_results
+from tools.draw.small_print import small_print
+from tools.evaluate.results import FaceResult, Results, read_results
 
 _LEFT, _TOP, _GAP, _LABEL, _BOTTOM, _NARROWEST = 132, 68, 8, 22, 44, 560  # px
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -94,7 +94,7 @@ def comparison(
 def main(files: tuple[Path, ...], data: Path, out: Path, faces: int) -> None:
     models = [read_results(file) for file in files]
     names = telling(models, faces)
-    note = f"the {len(names)} faces on which the models differ most, of {origin(models[0])}"
+    note = f"the {len(names)} faces on which the models differ most, of {small_print(models[0])}"
     click.echo(style.save(comparison(models, names, PreparedPictures(data), note).figure, out))
 
 

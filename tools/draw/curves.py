@@ -16,7 +16,7 @@ from layers.common.paper import FAILURE_THRESHOLD
 from layers.common.schemes import scheme
 from layers.common.shapes import FloatArray
 from tools.draw import style
-from tools.results import Results
+from tools.evaluate.results import Results
 
 _NOT_PLOTTED = ("phase", "iteration", "seconds", "learning_rate")
 _REFINEMENT = "loss_refinement_"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet
 from layers.common.shapes import FloatArray, affine_apply, affine_compose, affine_invert
-from tools.results import FaceResult
+from tools.evaluate.results import FaceResult
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from layers.common.schemes import Scheme, scheme
 from tools.draw import style
 from tools.draw.images import FacePicture, FacePictures
 from tools.draw.sheet import Sheet
-from tools.results import FaceResult, Results
+from tools.evaluate.results import FaceResult, Results
 
 _TOP, _GAP, _LABEL, _BOTTOM, _SIDE, _NARROWEST = 106, 12, 26, 40, 14, 560  # px
 _NEAR, _FAR, _MOVE = "#ff3b4e", "#3ddc84", "#ffd23f"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from layers.common import metrics, paper
 from layers.common.errors import RarError
-from tools.evaluate.tables import Cell, Row, Table
+from tools.evaluate.table import Cell, Row, Table
 from tools.evaluate.w300 import Evaluation, Score
 
 COLUMNS = ("S_d", "S_hat_0", "S_hat_T", "gain", "FR10")

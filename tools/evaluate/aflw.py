@@ -19,8 +19,8 @@ from layers.common.schemes import FIVE_OF_68, SCHEME_68
 from layers.common.schemes import SCHEME_5 as SCHEME
 from layers.common.shapes import FloatArray
 from tools.evaluate.origin import origin, row_labels
-from tools.evaluate.tables import Cell, Row, Table
-from tools.results import Results, read_results
+from tools.evaluate.results import Results, read_results
+from tools.evaluate.table import Cell, Row, Table
 
 SUBSET, RAW = "aflw", "mtfl"
 COMPLETE = next(subset.faces for subset in SUBSETS if subset.set == SUBSET)

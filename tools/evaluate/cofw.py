@@ -18,10 +18,10 @@ from layers.common.schemes import SCHEME_29 as SCHEME
 from layers.common.schemes import SCHEME_68
 from layers.common.shapes import FloatArray
 from tools.evaluate.part_map import PartMap
-from tools.evaluate.tables import Cell, Row, Table
+from tools.evaluate.results import FaceResult, Results, read_results
+from tools.evaluate.table import Cell, Row, Table
 from tools.evaluate.w300 import Evaluation, Score
 from tools.evaluate.w300_tables import stages_table
-from tools.results import FaceResult, Results, read_results
 
 SET = "cofw"
 LEARN_ON = ("train", "val")  # the subsets of the training faces

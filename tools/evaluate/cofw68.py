@@ -19,8 +19,8 @@ from layers.common import metrics
 from layers.common.errors import RarError
 from layers.common.schemes import SCHEME_68 as SCHEME
 from layers.common.shapes import FloatArray
-from tools.evaluate.tables import Cell, Row, Table
-from tools.results import read_results
+from tools.evaluate.results import read_results
+from tools.evaluate.table import Cell, Row, Table
 
 FACES = 507
 NORMALISER = "corner"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.results import Results
+from tools.evaluate.results import Results
 
 
 def origin(label: str, results: Results, faces: str) -> str:

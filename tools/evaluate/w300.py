@@ -15,7 +15,7 @@ from layers.common.errors import RarError
 from layers.common.schemes import SCHEME_68 as SCHEME
 from layers.common.shapes import FloatArray
 from tools.evaluate.origin import origin, row_labels
-from tools.results import Results, read_results
+from tools.evaluate.results import Results, read_results
 
 RAW = "300w"
 # Sizes of the test subsets when complete, and the sets of Table 1 that are made of them.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from layers.common import metrics, paper
-from tools.evaluate.tables import Cell, Row, Table
+from tools.evaluate.table import Cell, Row, Table
 from tools.evaluate.w300 import UNIONS, Evaluation, Score
 
 # A fact about the paper that a reader who compares by subset must know.

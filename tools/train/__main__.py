@@ -10,7 +10,7 @@ os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its 
 import click
 
 from layers.common.errors import run_command
-from tools.gpu import gpu_numbers
+from tools.common.gpu import gpu_numbers
 from tools.train.run import Training, train
 
 PATH = click.Path(path_type=Path)
@@ -21,7 +21,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--data", type=PATH, required=True, help="prepared data, with train/ and shape_pool.h5")
 @click.option("--out", type=PATH, required=True, help="folder of the run: snapshots, weights, log.csv")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--vgg19", type=PATH, help="initial weights of conv1-conv5 (python3 -m tools.vgg19)")
+@click.option("--vgg19", type=PATH, help="initial weights of conv1-conv5 (python3 -m tools.model.vgg19)")
 @click.option("--warm-up", type=PATH, help="weights of a finished warm-up to start from, instead of an own one")
 @click.option("--warm-up-iterations", type=int, help="instead of the preset's")
 @click.option("--iterations", type=int, help="of the end-to-end phase, instead of the preset's")

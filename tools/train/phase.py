@@ -15,14 +15,14 @@ from google.protobuf import text_format
 from tqdm import tqdm
 
 from layers.common.errors import RarError
-from tools.nets import forward
-from tools.presets import Phase
-from tools.stopping import stop_requests
-from tools.train.calibration import standardise_features
+from tools.common.stopping import stop_requests
+from tools.model.caffe_net import forward
+from tools.model.presets import Phase
+from tools.model.weights import drop_repeats, load_weights
+from tools.train.feature_statistics import standardise_features
 from tools.train.log import TrainingLog
 from tools.train.ranks import Single
 from tools.train.snapshots import Snapshots
-from tools.weights import drop_repeats, load_weights
 
 LOG_EVERY = 20
 MINUTES_BETWEEN_SNAPSHOTS = 10
@@ -144,7 +144,7 @@ class PhaseTrainer:
         if bad:
             raise RarError(
                 f"{bad[0]} is not finite at iteration {solver.iter}: lower base_lr in {self.solver_file} or in "
-                f"tools/presets.py; the last snapshot in {self.folder} is from before"
+                f"tools/model/presets.py; the last snapshot in {self.folder} is from before"
             )
 
 

@@ -13,7 +13,7 @@ from multiprocessing.context import SpawnProcess
 from typing import NoReturn
 
 from layers.common.errors import RarError, run_command
-from tools.stopping import stop_requests
+from tools.common.stopping import stop_requests
 
 _PR_SET_PDEATHSIG = 1
 

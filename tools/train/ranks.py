@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import caffe
 
 from layers.common.errors import RarError
-from tools.gpu import use_gpu
+from tools.common.gpu import use_gpu
 
 
 class Single:

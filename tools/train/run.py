@@ -12,9 +12,9 @@ from pathlib import Path
 import caffe
 
 from layers.common.errors import RarError
-from tools.gpu import check_gpu, use_gpu
-from tools.make_nets import folder_of
-from tools.presets import Phase, preset
+from tools.common.gpu import check_gpu, use_gpu
+from tools.model.presets import Phase, preset
+from tools.model.prototxt import folder_of
 from tools.train.phase import PhaseTrainer, Stopped, shortened
 from tools.train.processes import run_ranks
 from tools.train.ranks import Leader, Single, follow, join
@@ -70,7 +70,7 @@ def check(wanted: Training) -> None:
     """RarError for what would end the training at once. Tells the nets where the data are."""
     if preset(wanted.name).pretrained and not (wanted.vgg19 or wanted.warm_up):
         raise RarError(
-            f"preset {wanted.name} starts from VGG-19: give --vgg19 FILE (python3 -m tools.vgg19 --out FILE)"
+            f"preset {wanted.name} starts from VGG-19: give --vgg19 FILE (python3 -m tools.model.vgg19 --out FILE)"
         )
     if not PROTOTXT.is_dir():
         raise RarError(f"no {PROTOTXT}/ here: run from the project's root")

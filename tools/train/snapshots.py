@@ -11,7 +11,7 @@ import numpy as np
 
 from layers.common.errors import RarError
 from layers.common.files import finished_file
-from tools.weights import drop_repeats, owners
+from tools.model.weights import drop_repeats, owners
 
 KEEP = 2
 
@@ -82,7 +82,7 @@ class Snapshots:
             if not all(np.isfinite(blob.data).all() for blob in blobs):
                 raise RarError(
                     f"the weights of {name} are not finite at iteration {solver.iter}: lower base_lr in "
-                    f"tools/presets.py; the last snapshot in {self.folder} is from before"
+                    f"tools/model/presets.py; the last snapshot in {self.folder} is from before"
                 )
 
     def _check_space(self, solver: Any) -> None:

@@ -15,7 +15,7 @@ import click
 
 from layers.common.errors import RarError, run_command
 from tools.detect import Detector
-from tools.shipped import model_options
+from tools.model.shipped import model_options
 
 PATH = click.Path(path_type=Path)
 LOCAL = ["127.0.0.1", "localhost", "[::1]"]

@@ -18,7 +18,7 @@ from layers.common.shapes import FloatArray
 from tools.detect.detector import Detector, Face
 from tools.detect.finder import FaceFinder
 from tools.detect.write import as_json
-from tools.presets import Preset
+from tools.model.presets import Preset
 from tools.web.pictures import open_picture
 
 MOST_FACES = 24  # what a picture may cost the other visitors: about 2.5 s with vgg19_128

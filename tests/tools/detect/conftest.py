@@ -10,9 +10,9 @@ import pytest
 from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet
 from tests.tools.small import SMALL
-from tools import detector, presets
 from tools.detect import Detector
 from tools.detect.finder import FaceFinder
+from tools.model import crop_detector, presets
 
 Array = np.ndarray
 
@@ -20,7 +20,7 @@ Array = np.ndarray
 @pytest.fixture
 def small(small_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`tiny` is the small preset."""
-    monkeypatch.setattr(detector, "PROTOTXT", small_project / "prototxt")
+    monkeypatch.setattr(crop_detector, "PROTOTXT", small_project / "prototxt")
     monkeypatch.setitem(presets.PRESETS, "tiny", SMALL)
 
 

@@ -12,11 +12,11 @@ from scipy.stats import spearmanr
 
 from data_prep.images import read_image
 from layers.common.errors import RarError
+from layers.common.files import sha256
 from tests.data_prep.conftest import face_shape
 from tools.detect import Detector, calibrate
 from tools.detect.calibration import calibration_file, face_size, read_calibration, write_calibration
-from tools.results import FaceResult
-from tools.weights import sha256
+from tools.evaluate.results import FaceResult
 
 Array = np.ndarray
 

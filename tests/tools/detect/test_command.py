@@ -20,10 +20,10 @@ from PIL import Image as Pillow
 from data_prep.images import read_image, read_upright
 from data_prep.pts import read_points
 from tests.tools.small import SMALL
+from tools.build.environment import PROJECT, caffe_environment
 from tools.detect.__main__ import JOURNAL, main
 from tools.detect.finder import FaceFinder
 from tools.detect.pictures import PictureRun
-from tools.environment import PROJECT, caffe_environment
 
 Array = np.ndarray
 Command = Callable[..., int]

@@ -15,11 +15,11 @@ from data_prep.images import read_image
 from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet
 from tests.tools.small import SMALL
+from tools.build.environment import caffe_folder
 from tools.detect import Detector, Face
 from tools.detect.detector import MARGIN
 from tools.detect.finder import FaceFinder
-from tools.detector import CropDetector
-from tools.environment import caffe_folder
+from tools.model.crop_detector import CropDetector
 
 Array = np.ndarray
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.tools.web.pictures import FACE, jpeg
-from tools.caffe_build.cache import root
-from tools.environment import PROJECT, caffe_environment
+from tools.build.cache import root
+from tools.build.environment import PROJECT, caffe_environment
 
 BROWSERS = ("chromium", "chromium-browser")
 PATIENCE = 20_000  # ms for anything in the browser

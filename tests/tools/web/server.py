@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from tests.tools.small import SMALL
-from tools import detector, presets
+from tools.model import crop_detector, presets
 
 if __name__ == "__main__":
-    detector.PROTOTXT = Path(sys.argv.pop(1))
+    crop_detector.PROTOTXT = Path(sys.argv.pop(1))
     presets.PRESETS["tiny"] = SMALL
     runpy.run_module("tools.web", run_name="__main__", alter_sys=True)

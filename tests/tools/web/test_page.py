@@ -16,8 +16,8 @@ from layers.common.schemes import scheme
 from tests.tools.small import SMALL
 from tests.tools.web.conftest import Server, Visit
 from tests.tools.web.pictures import FACE, bad, good, jpeg
-from tools import detector, presets
 from tools.detect import Detector
+from tools.model import crop_detector, presets
 
 LAST = SMALL.steps + 1  # place of the last shape on the slider
 TWO = np.hstack([FACE, np.ascontiguousarray(FACE[:, ::-1])])
@@ -32,7 +32,7 @@ def test_every_stage_of_the_chosen_face_as_the_detector_finds_it(
     visit: Visit, trained: Path, small_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Upload, slide, choose the other face, download; every number against the detector in this process."""
-    monkeypatch.setattr(detector, "PROTOTXT", small_project / "prototxt")
+    monkeypatch.setattr(crop_detector, "PROTOTXT", small_project / "prototxt")
     monkeypatch.setitem(presets.PRESETS, "tiny", SMALL)
     stored = jpeg(TWO)
     image = cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_COLOR)

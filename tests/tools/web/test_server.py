@@ -14,7 +14,7 @@ import pytest
 
 from tests.tools.web.conftest import Server
 from tests.tools.web.pictures import bomb
-from tools.environment import PROJECT, caffe_environment
+from tools.build.environment import PROJECT, caffe_environment
 from tools.web.__main__ import is_local
 
 DETECT = "/gradio_api/call/detect"

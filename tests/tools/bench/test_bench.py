@@ -1,0 +1,79 @@
+"""The benchmark: its processes on the smallest preset, its table, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.bench import report
+from tools.bench.measure import median_layers
+from tools.build.environment import PROJECT, caffe_environment
+
+SPEED = {
+    "medians_ms": {
+        "cnn_forward ours": 400.0,
+        "cnn_forward stock": 1200.0,
+        "cnn_forward torch contiguous_format": 600.0,
+        "cnn_forward torch channels_last": 500.0,
+        "detector ours": 440.0,
+        "cnn_training ours": 2000.0,
+        "training ours": 2300.0,
+    },
+    "peak_mib": {f"{task} ours": 1024.0 for task in report.TASKS},
+    "torch_difference": 2e-6,
+    "torch_version": "2.13",
+}
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, **caffe_environment(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "tools.bench", *arguments]
+    return subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
+
+
+def test_measures_every_task_beside_stock_caffe(tmp_path: Path) -> None:
+    done = bench("--preset", "tiny", "--repeats", "1", "--no-growth", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    results: dict[str, Any] = json.loads((tmp_path / "results.json").read_text())
+    speed = results["speed"]["tiny"]
+    assert set(speed["medians_ms"]) == {f"{task} {who}" for task in report.TASKS for who in ("ours", "stock")}
+    assert all(value > 0 for value in speed["medians_ms"].values())
+    assert all(value > 50 for value in speed["peak_mib"].values())  # MiB, of a process with Caffe in it
+    forward, backward = speed["layers_ms"]["training ours"]["conv1_1"]
+    assert forward > 0 and backward > 0
+    assert (tmp_path / "bench.png").stat().st_size > 10_000
+    assert "| tiny | whole detector, 1 face |" in done.stdout
+
+
+def test_the_table_compares_with_the_better_layout() -> None:
+    results = {
+        "machine": {"cpu": "Some CPU", "cores": 2, "gpu": ""},
+        "repeats": 5,
+        "commit": "abc",
+        "speed": {"vgg19": SPEED},
+    }
+    lines = report.table(results).splitlines()
+    assert lines[0] == "Some CPU, 2 cores; medians of 5 rounds, ms; commit abc"
+    assert "| vgg19 | CNN forward, 1 face | 400 | 1,200 | 500 | 0.33 | 0.80 | 1,024 |" in lines
+    assert "vgg19: PyTorch 2.13's conv8 differs by 2.0e-06 of its largest value." in lines
+    assert "vgg19: all that is not conv1-conv8 adds 10.0 % forward, 15.0 % in training." in lines
+
+
+def test_layer_times_are_medians() -> None:
+    runs = [{"a": [1.0, 5.0]}, {"a": [9.0, 6.0]}, {"a": [2.0, 70.0]}]
+    assert median_layers(runs) == {"a": [2.0, 6.0]}
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python", "/usr/bin/python3"])
+def test_a_python_without_torch_is_named(python: str, tmp_path: Path) -> None:
+    done = bench("--preset", "tiny", "--torch-python", python, "--out", str(tmp_path))
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"error: {python} cannot import torch: install it there, or leave TORCH_PYTHON out\n",
+    )

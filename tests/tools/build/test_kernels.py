@@ -1,0 +1,165 @@
+"""The CPU kernels we add to Caffe against Caffe's own: same prototxt, same numbers, forward and backward."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from caffe.proto import caffe_pb2
+from google.protobuf import text_format
+
+from tools.build.environment import PROJECT, caffe_environment
+from tools.model.gradient_check import layer_net
+
+Array = np.ndarray
+AGREE = 1e-5  # of the largest value: Winograd's transforms round otherwise than the definition
+
+CONV = "kernel_size: 3 pad: 1"
+DECONV = "kernel_size: 4 stride: 2 pad: 1"
+SHAPES = {
+    "one block of channels": (16, 32, (3, 9, 11)),
+    "VGG's conv4": (256, 512, (1, 16, 16)),
+    "batch of two, odd size": (48, 64, (2, 17, 13)),
+    "no multiple of sixteen": (20, 24, (1, 8, 10)),
+    "an image": (3, 16, (2, 12, 12)),
+    "one pixel": (16, 16, (1, 1, 1)),
+    "a hundred channels, odd size": (96, 112, (2, 17, 61)),
+    "a hundred channels, wide": (112, 96, (1, 5, 300)),
+    "a hundred channels, one pixel": (96, 96, (1, 1, 1)),
+}
+
+
+def layer(kind: str, settings: str, field: str) -> Any:
+    text = f'name: "y" type: "{kind}" bottom: "x" top: "y" {field} {{ {settings} }}'
+    return text_format.Parse(text, caffe_pb2.LayerParameter())
+
+
+def convolution(kind: str, settings: str, outputs: int, engine: str) -> Any:
+    filler = 'weight_filler { type: "gaussian" std: 0.1 } bias_filler { type: "gaussian" }'
+    return layer(kind, f"num_output: {outputs} {settings} {filler} engine: {engine}", "convolution_param")
+
+
+def passes(net: Any, x: Array, parameters: list[Array]) -> list[Array]:
+    """Top, gradient of the bottom and of the parameters, which are to be added to what is there."""
+    net.blobs["x"].data[...] = x
+    own = net.params.get("y", [])
+    for blob, values in zip(own, parameters, strict=True):
+        blob.data[...], blob.diff[...] = values, 1
+    net.forward()
+    net.blobs["y"].diff[...] = np.random.default_rng(1).standard_normal(net.blobs["y"].data.shape)
+    net.backward()
+    return [blob.copy() for blob in (net.blobs["y"].data, net.blobs["x"].diff, *(p.diff for p in own))]
+
+
+def compare(kind: str, settings: str, channels: int, outputs: int, size: tuple[int, int, int]) -> list[float]:
+    """Largest differences between our layer and Caffe's own, relative to the largest value."""
+    x = np.random.default_rng(0).standard_normal((size[0], channels, *size[1:])).astype(np.float32)
+    own, fast = (layer_net(convolution(kind, settings, outputs, engine), {"x": x}) for engine in ("CAFFE", "DEFAULT"))
+    parameters = [blob.data.copy() for blob in own.params["y"]]
+    pairs = zip(passes(own, x, parameters), passes(fast, x, parameters), strict=True)
+    return [float(np.abs(a - b).max() / np.abs(a).max()) for a, b in pairs]
+
+
+@pytest.mark.parametrize("case", SHAPES)
+@pytest.mark.parametrize(("kind", "settings"), [("Convolution", CONV), ("Deconvolution", DECONV)])
+@pytest.mark.parametrize("bias", ["true", "false"])
+def test_it_agrees_with_caffe(kind: str, settings: str, bias: str, case: str) -> None:
+    assert max(compare(kind, f"{settings} bias_term: {bias}", *SHAPES[case])) < AGREE
+
+
+def test_it_is_not_caffe_that_computes() -> None:
+    """Winograd's rounding tells it from the definition."""
+    for kind, settings in (("Convolution", CONV), ("Deconvolution", DECONV)):
+        assert max(compare(kind, settings, *SHAPES["a hundred channels, odd size"])) > 0
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "kernel_size: 3",
+        "kernel_size: 3 pad: 1 stride: 2",
+        "kernel_size: 3 pad: 1 group: 2",
+        "kernel_size: 3 pad: 1 dilation: 2",
+        "kernel_size: 1",
+        "kernel_h: 3 kernel_w: 1 pad_h: 1",
+    ],
+)
+@pytest.mark.parametrize("kind", ["Convolution", "Deconvolution"])
+def test_other_shapes_are_left_to_caffe(kind: str, settings: str) -> None:
+    assert compare(kind, settings, 16, 32, (2, 9, 9)) == [0] * 4
+
+
+def test_a_bottom_of_another_size_is_served_too() -> None:
+    net = layer_net(convolution("Convolution", CONV, 16, "DEFAULT"), {"x": np.zeros((1, 16, 8, 8), np.float32)})
+    own = layer_net(convolution("Convolution", CONV, 16, "CAFFE"), {"x": np.zeros((1, 16, 8, 8), np.float32)})
+    for size in ((1, 8, 8), (2, 12, 6), (1, 8, 8)):
+        x = np.random.default_rng(2).standard_normal((size[0], 16, *size[1:])).astype(np.float32)
+        for one in (net, own):
+            one.blobs["x"].reshape(*x.shape)
+            one.reshape()
+        parameters = [blob.data.copy() for blob in own.params["y"]]
+        for fast, slow in zip(passes(net, x, parameters), passes(own, x, parameters), strict=True):
+            np.testing.assert_allclose(fast, slow, atol=AGREE * np.abs(slow).max())
+
+
+def differences_with(**environment: str) -> dict[tuple[str, str], float]:
+    """Largest differences from Caffe's own, by kind and shape, in a process of this environment."""
+    code = (
+        "import json\nfrom tests.tools.build.test_kernels import *\n"
+        "print(json.dumps([[kind, case, max(compare(kind, settings, *size))] for case, size in SHAPES.items()"
+        " for kind, settings in (('Convolution', CONV), ('Deconvolution', DECONV))]))"
+    )
+    env = {**os.environ, **caffe_environment(), "GLOG_minloglevel": "2", **environment}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=PROJECT, env=env, check=True, stdout=subprocess.PIPE, text=True)
+    return {(kind, case): difference for kind, case, difference in json.loads(done.stdout)}
+
+
+def test_the_environment_turns_it_off() -> None:
+    assert not any(differences_with(CAFFE_DNNL="0").values())
+
+
+def test_without_avx512_our_winograd_serves_a_hundred_channels_and_onednn_or_caffe_fewer() -> None:
+    differences = differences_with(ONEDNN_MAX_CPU_ISA="AVX2")
+    assert max(differences.values()) < AGREE
+    assert differences["Deconvolution", "one block of channels"] == 0
+    assert differences["Convolution", "one block of channels"] > 0
+    assert differences["Deconvolution", "a hundred channels, wide"] > 0
+
+
+@pytest.mark.parametrize("size", [(8, 8), (2, 6), (9, 8), (8, 7)])
+def test_max_pooling_by_two(size: tuple[int, int]) -> None:
+    """Even sizes take the short way, odd ones Caffe's; of equals, which integers make common, the first wins."""
+    x = np.random.default_rng(3).integers(0, 4, (2, 3, *size)).astype(np.float32)
+    net = layer_net(layer("Pooling", "pool: MAX kernel_size: 2 stride: 2", "pooling_param"), {"x": x})
+    padded = np.pad(x, ((0, 0), (0, 0), (0, size[0] % 2), (0, size[1] % 2)), constant_values=-1)
+    height, width = padded.shape[2] // 2, padded.shape[3] // 2
+    windows = padded.reshape(2, 3, height, 2, width, 2).transpose(0, 1, 2, 4, 3, 5).reshape(2, 3, height, width, 4)
+    top, gradient = passes(net, x, [])
+    np.testing.assert_array_equal(top, windows.max(-1))
+    wanted = np.where(np.arange(4) == windows.argmax(-1)[..., None], net.blobs["y"].diff[..., None], 0)
+    wanted = wanted.reshape(2, 3, height, width, 2, 2).transpose(0, 1, 2, 4, 3, 5).reshape(padded.shape)
+    np.testing.assert_array_equal(gradient, wanted[:, :, : size[0], : size[1]])
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize("columns", [7, 2500])
+def test_inner_product_of_few_rows(rows: int, columns: int) -> None:
+    x = np.random.default_rng(4).standard_normal((1, rows, columns)).astype(np.float32)
+    filler = 'num_output: 37 axis: 2 weight_filler { type: "gaussian" }'
+    net = layer_net(layer("InnerProduct", filler, "inner_product_param"), {"x": x})
+    weights, bias = (blob.data.astype(np.float64) for blob in net.params["y"])
+    top, gradient, weights_gradient, bias_gradient = passes(net, x, [weights, bias])
+    diff = net.blobs["y"].diff[0].astype(np.float64)
+    for found, wanted in (
+        (top[0], x[0] @ weights.T + bias),
+        (gradient[0], diff @ weights),
+        (weights_gradient, 1 + diff.T @ x[0]),
+        (bias_gradient, 1 + diff.sum(0)),
+    ):
+        np.testing.assert_allclose(found, wanted, atol=1e-6 * np.abs(wanted).max())

@@ -1,0 +1,254 @@
+"""Many pictures by real worker processes: all of them once, whatever is killed, and one line for what does not fit."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from data_prep.images import read_upright
+from tests.tools.small import SMALL, write_project
+from tools.build.cache import root
+from tools.build.environment import PROJECT, caffe_environment
+from tools.detect import Detector
+from tools.model.presets import TINY
+
+PYTHON = root() / "venv" / "many" / "bin" / "python"
+NAME = "tiny+steps=3+reduction=8+deconv6=8+deconv7=8"  # a variant: workers know it by its name alone
+PRESET = replace(TINY, steps=3, reduction=8, deconv6=8, deconv7=8, warm_up=SMALL.warm_up, end_to_end=SMALL.end_to_end)
+PICTURES, CHUNK = 100, 4
+BAD = {"cut.png": "truncated", "none.png": "unreadable", "unboxed.png": "no face in the list of boxes"}
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A list of pictures with their boxes, and weights."""
+
+    folder: Path
+    weights: Path
+    boxes: dict[str, list[list[float]]]
+
+    def command(self, out: Path, *options: str) -> list[str]:
+        words = ["--preset", NAME, "--weights", self.weights, "--list", self.folder / "list.txt", "--out", out]
+        words += ["--boxes", self.folder / "boxes.json", "--chunk", CHUNK, *options]
+        return [str(PYTHON), "-m", "tools.many", *map(str, words)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def many() -> None:
+    if not (PYTHON.parents[1] / "made").is_file():
+        pytest.skip("Dask and Parquet are not here: run make many")
+
+
+@pytest.fixture(scope="session")
+def work(prepared: Path, tmp_path_factory: pytest.TempPathFactory, run_there: Callable[..., Any]) -> Work:
+    """Drawn faces under many names, the first with two boxes; a cut picture, a missing one, and one without a box."""
+    folder = tmp_path_factory.mktemp("many")
+    project = write_project(folder / "project", PRESET)
+    done = run_there(project, "caffe", "train", "-solver", "prototxt/tiny/solver.prototxt")
+    assert done.returncode == 0, done.stderr[-2000:]
+    drawn = sorted((prepared.parent / "faces").rglob("*.png")) or sorted((prepared.parent / "faces").rglob("*.jpg"))
+    boxes: dict[str, list[list[float]]] = {"cut.png": [[1, 1, 9, 9]], "none.png": [[1, 1, 9, 9]]}
+    for i in range(PICTURES):
+        source = drawn[i % len(drawn)]
+        (folder / f"{i}{source.suffix}").symlink_to(source)
+        height, width = read_upright(source).shape[:2]
+        boxes[f"{i}{source.suffix}"] = [[width * 0.2, height * 0.2, width * 0.8, height * 0.8]]
+    boxes[f"0{drawn[0].suffix}"] *= 2
+    (folder / "cut.png").write_bytes(drawn[0].read_bytes()[:2000])
+    (folder / "unboxed.png").symlink_to(drawn[0])
+    (folder / "boxes.json").write_text(json.dumps(boxes))
+    names = [*boxes, "unboxed.png"]
+    (folder / "list.txt").write_text("\n".join(str(folder / name) for name in names) + "\n\n")
+    return Work(folder, project / "runs/tiny/rar_iter_12.caffemodel", boxes)
+
+
+def environment(**variables: str) -> dict[str, str]:
+    return {**os.environ, **caffe_environment(), **variables}
+
+
+def run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=PROJECT, env=environment(**variables), capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@contextmanager
+def running(command: list[str], **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """The command, started; killed in the end, and its workers with it."""
+    process = subprocess.Popen(
+        command, cwd=PROJECT, env=environment(**variables), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()  # its workers end with it
+        process.communicate()
+
+
+def workers(parent: int) -> list[int]:
+    """The worker processes of a run, as Linux lists the children of its threads."""
+    children = [pid for file in Path(f"/proc/{parent}/task").glob("*/children") for pid in file.read_text().split()]
+    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return value
+
+
+def parts(out: Path) -> list[Path]:
+    return sorted((out / "faces").glob("*.parquet"))
+
+
+def rows(out: Path) -> Rows:
+    """What is in a result folder's tables, by the name of the picture."""
+    code = (
+        "import json, sys, pyarrow.parquet as pq\n"
+        "print(json.dumps({k: pq.read_table(f'{sys.argv[1]}/{k}').to_pylist() for k in ('faces', 'errors')}))"
+    )
+    read = run([str(PYTHON), "-c", code, str(out)])
+    assert read.returncode == 0, read.stderr
+    tables: Rows = json.loads(read.stdout)
+    for table in tables.values():
+        table.sort(key=lambda row: (row["image"], row.get("face")))
+    return tables
+
+
+@pytest.fixture(scope="session")
+def undisturbed(work: Work, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    done = run(work.command(out, "--workers", "2"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{out}: {PICTURES + 1} faces in {PICTURES} of {PICTURES + 3} pictures\n"
+    return out
+
+
+def test_every_picture_is_there_once_as_the_detector_alone_finds_it(work: Work, undisturbed: Path) -> None:
+    tables = rows(undisturbed)
+    faces = [(row["image"], row["face"]) for row in tables["faces"]]
+    wanted = {str(work.folder / name): boxes for name, boxes in work.boxes.items() if name not in BAD}
+    assert faces == sorted((name, i + 1) for name, boxes in wanted.items() for i in range(len(boxes)))
+    assert {Path(row["image"]).name: True for row in tables["errors"]} == dict.fromkeys(BAD, True)
+    for row in tables["errors"]:
+        assert BAD[Path(row["image"]).name] in row["reason"]
+    detector = Detector(NAME, work.weights)
+    for row in tables["faces"][::20]:
+        face = detector.detect(read_upright(Path(row["image"])), wanted[row["image"]])[row["face"] - 1]
+        for column in ("box", "points", "confidence", "s_d", "centres"):
+            np.testing.assert_allclose(row[column], np.ravel(getattr(face, column)), atol=0.02, err_msg=column)
+
+
+def test_the_manifest_and_the_parts_say_what_they_are(work: Work, undisturbed: Path) -> None:
+    manifest = json.loads((undisturbed / "manifest.json").read_text())
+    assert (manifest["pictures"], manifest["chunk"], manifest["preset"]) == (PICTURES + 3, CHUNK, NAME)
+    assert len(parts(undisturbed)) == -(-(PICTURES + 3) // CHUNK)
+    code = "import sys, pyarrow.parquet as pq; print(pq.read_schema(sys.argv[1]).metadata[b'weights_sha256'].decode())"
+    read = run([str(PYTHON), "-c", code, str(parts(undisturbed)[0])])
+    assert read.stdout.strip() == manifest["weights_sha256"]
+
+
+def killed_in_the_middle(command: list[str], out: Path, whole: int, victim: Callable[[int], int]) -> dict[Path, int]:
+    """Start the command, kill a process of it a few parts later; the parts that were there, with their times."""
+    begun = len(parts(out))
+    with running(command) as process:
+        until(lambda: len(parts(out)) >= begun + 3)
+        before = {path: path.stat().st_mtime_ns for path in parts(out)}
+        children = workers(process.pid)
+        os.kill(victim(process.pid), signal.SIGKILL)
+        process.wait(60)
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+    assert len(before) < whole, "it was killed in the middle"
+    return before
+
+
+def test_whatever_is_killed_nothing_is_lost_or_repeated(work: Work, undisturbed: Path, tmp_path: Path) -> None:
+    """The whole run first; then, in the run that goes on with it, a worker."""
+    command, whole = work.command(tmp_path, "--workers", "2"), len(parts(undisturbed))
+    before = killed_in_the_middle(command, tmp_path, whole, lambda run: run)
+    assert len(parts(tmp_path)) < whole
+    torn = parts(tmp_path)[0]  # as by a power cut
+    torn.write_bytes(torn.read_bytes()[:-10])
+    left = tmp_path / "faces" / ".part-0000009.parquet.1.part"
+    left.touch()
+    before |= killed_in_the_middle(command, tmp_path, whole, lambda run: workers(run)[0])
+    assert not left.exists()
+    assert rows(tmp_path) == rows(undisturbed)
+    del before[torn]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_picture_that_kills_is_named_and_the_rest_is_done(work: Work, undisturbed: Path, tmp_path: Path) -> None:
+    shutil.copy(work.folder / "cut.png", tmp_path / "killer.png")
+    lines = (work.folder / "list.txt").read_text().splitlines()[: 3 * CHUNK - 1]
+    (tmp_path / "list.txt").write_text("\n".join([*lines[:4], str(tmp_path / "killer.png"), *lines[4:]]))
+    out = tmp_path / "out"
+    command = work.command(out, "--workers", "1")
+    command[command.index("--list") + 1] = str(tmp_path / "list.txt")
+    done = run(command, DASK_DISTRIBUTED__WORKER__PRELOAD="tests.tools.many.killing_picture")
+    assert done.returncode == 0, done.stderr
+    tables, wanted = rows(out), rows(undisturbed)
+    there = [row for table in wanted.values() for row in table if row["image"] in lines]
+    killer = {"image": str(tmp_path / "killer.png"), "reason": "the process that worked on it died or hung"}
+    assert killer in tables["errors"]
+    assert [row for table in tables.values() for row in table if row != killer] == there
+
+
+@pytest.fixture
+def scheduler() -> Iterator[str]:
+    command = [str(PYTHON.with_name("dask")), "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    with running(command, DASK_CONFIG="tools/many/dask.yaml", PYTHONPATH="") as process:
+        assert process.stdout is not None
+        yield next(line.split()[-1] for line in process.stdout if "Scheduler at:" in line)
+
+
+def worker(scheduler: str) -> list[str]:
+    return [str(PYTHON.with_name("dask")), "worker", scheduler, "--nthreads", "1", "--no-dashboard"]
+
+
+def test_workers_of_a_scheduler_do_the_same(work: Work, undisturbed: Path, tmp_path: Path, scheduler: str) -> None:
+    """First by one with several threads and one without Caffe and the project: a line each, nothing is written."""
+    command = work.command(tmp_path, "--scheduler", scheduler)
+    with running(worker(scheduler), OMP_NUM_THREADS="2"):
+        done = run(command)
+        assert done.returncode == 1
+        line = done.stderr.splitlines()[-1]
+        assert line.startswith("error: the worker tcp://127.0.0.1:") and "several threads" in line
+    with running(worker(scheduler), PYTHONPATH=""):
+        done = run(command)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].startswith("error: a worker has no module tools: start the workers")
+    assert parts(tmp_path) == []
+    with running(worker(scheduler), OMP_NUM_THREADS="1"):
+        assert run(command).returncode == 0
+    assert rows(tmp_path) == rows(undisturbed)
+
+
+def test_no_scheduler_is_one_line(work: Work, tmp_path: Path) -> None:
+    done = run(work.command(tmp_path, "--scheduler", "tcp://127.0.0.1:9"))
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("error: no Dask scheduler at tcp://127.0.0.1:9")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_dask_it_says_what_to_run(work: Work, tmp_path: Path) -> None:
+    done = run([sys.executable, *work.command(tmp_path)[1:]])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: this Python has no dask: run `make many`, then this by `make detect-many`\n"

@@ -1,0 +1,102 @@
+"""The presets: the paper's sizes where it states them, and sizes that fit together."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from layers.common import paper
+from layers.common.errors import RarError
+from layers.common.schemes import SCHEMES
+from tools.model.presets import PRESETS, VGG19, VGG19_128, Preset, preset
+
+ALL = pytest.mark.parametrize("name", list(PRESETS))
+
+
+def test_vgg19_is_the_papers_network() -> None:
+    assert (VGG19.crop_size, VGG19.steps, VGG19.landmarks) == (256, 15, 68)
+    assert VGG19.alpha == 128
+    assert VGG19.squared_scale == 1
+    assert [(stage.channels, stage.convolutions) for stage in VGG19.stages] == [
+        (64, 2), (128, 2), (256, 4), (512, 4), (512, 4),
+    ]  # fmt: skip
+    assert [stage.pool for stage in VGG19.stages] == [True, True, False, False, False]
+    assert (VGG19.reduction, VGG19.deconv6, VGG19.deconv7) == (128, 96, 96)
+    assert (VGG19.initialisation, VGG19.weighting) == ("robust", "gaussian")
+
+
+def test_vgg19_128_differs_in_what_is_measured_in_pixels_alone() -> None:
+    assert VGG19_128.alpha == 64
+    assert VGG19_128.squared_scale == 4
+    network = ("stages", "pretrained", "reduction", "deconv6", "deconv7", "steps", "landmarks", "stage_lr")
+    start = ("basis_size", "support", "inlier_threshold")
+    assert all(getattr(VGG19, field) == getattr(VGG19_128, field) for field in network + start)
+    assert VGG19.shift_radius == 2 * VGG19_128.shift_radius
+    assert 2 * VGG19.shift_scale == VGG19_128.shift_scale  # per px
+
+
+def test_a_variant_is_a_preset_with_other_settings() -> None:
+    variant = preset("vgg19_128+weighting=uniform+steps=5+eta=0.5")
+    assert (variant.weighting, variant.steps, variant.eta) == ("uniform", 5, 0.5)
+    assert replace(variant, name="vgg19_128", weighting="gaussian", steps=15, eta=0.9) == VGG19_128
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("vgg16", f"no preset 'vgg16': choose one of {', '.join(PRESETS)}"),
+        ("tiny+stepz=5", "a preset has no setting 'stepz': see tools/model/presets.py"),
+        ("tiny+stages=5", "a preset has no setting 'stages'"),
+        ("tiny+name=x", "a preset has no setting 'name'"),
+        ("tiny+steps=many", "steps of a preset is no int: 'many'"),
+        ("tiny+steps", "steps of a preset is no int: ''"),
+        ("tiny+support=-3", "the robust start combines one basis shape at least, not -3"),
+        ("tiny+inlier_threshold=0", "the robust start needs a threshold above 0, not 0.0"),
+    ],
+)
+def test_an_unknown_preset_or_setting_is_named(name: str, message: str) -> None:
+    with pytest.raises(RarError, match=re.escape(message)):
+        preset(name)
+
+
+@ALL
+def test_sizes_fit_together(name: str) -> None:
+    chosen = PRESETS[name]
+    assert chosen.name == name
+    assert [stage.name for stage in chosen.stages] == [f"conv{i + 1}" for i in range(len(chosen.stages))]
+    assert sum(stage.pool for stage in chosen.stages) == 2, "two deconvolutions bring the crop's resolution back"
+    assert chosen.crop_size % 4 == 0
+    assert chosen.steps == paper.STEPS
+    assert SCHEMES[chosen.scheme].landmarks == chosen.landmarks
+    assert chosen.alpha == paper.ALPHA * chosen.crop_size / 256
+
+
+@ALL
+def test_losses_weigh_the_same_at_every_crop_size(name: str) -> None:
+    """A residual of half the crop costs the same everywhere, in px^2 of the paper's crop."""
+    chosen: Preset = PRESETS[name]
+    assert chosen.squared_scale * (chosen.crop_size / 2) ** 2 == pytest.approx(128**2)
+
+
+@ALL
+def test_weights_are_kept_often_enough(name: str) -> None:
+    for phase in (PRESETS[name].warm_up, PRESETS[name].end_to_end):
+        assert 0 < phase.snapshot <= phase.iterations
+        assert 0 < phase.test_interval <= phase.iterations
+        assert phase.base_lr > 0
+
+
+def test_a_plain_name_is_the_preset_itself() -> None:
+    assert preset("tiny") == PRESETS["tiny"]
+
+
+def test_unit_weights_leave_features_gradients_and_the_effect_of_an_update_as_they_were() -> None:
+    uniform, ones = preset("tiny+weighting=uniform"), preset("tiny+weighting=ones")
+    gamma = 1 / uniform.landmarks
+    assert ones.feature_scale * 1 == pytest.approx(uniform.feature_scale * gamma)
+    # d loss / d h of a residual r is 2 weight gamma^3 alpha r; an update of h moves the shape by gamma alpha
+    assert ones.refinement_weight == pytest.approx(uniform.refinement_weight * gamma**3)
+    assert (ones.lstm_lr, ones.gate_lr) == pytest.approx((uniform.lstm_lr * gamma, uniform.gate_lr * gamma))
+    assert preset("tiny+weighting=ones+lstm_lr=3").lstm_lr == 3

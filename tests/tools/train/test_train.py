@@ -1,0 +1,388 @@
+"""tools.train: whenever it is stopped, it ends with the same weights; and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections import namedtuple
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from subprocess import CompletedProcess
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from caffe.proto import caffe_pb2
+
+from layers import refinement
+from layers.common.errors import RarError
+from tests.tools.small import LOG_EVERY, SMALL, write_project
+from tools.build.environment import caffe_folder
+from tools.model import network, presets
+from tools.model.caffe_net import net_from
+from tools.model.presets import Preset
+from tools.train import phase
+from tools.train.__main__ import main
+from tools.train.log import TrainingLog
+from tools.train.snapshots import KEEP, Snapshots
+
+Run = CompletedProcess[str]
+RunThere = Callable[..., Run]
+Usage = namedtuple("Usage", "total used free")
+
+
+def train(run_there: RunThere, project: Path, out: str = "out", **variables: str) -> Run:
+    """tools.train with the small preset, as a process of its own."""
+    data = ["--data", variables.pop("data", "")] if "data" in variables else ["--data", "$DATA"]
+    command = f"exec /usr/bin/python3 -m tests.tools.small --preset tiny --out {out} {' '.join(data)}"
+    return run_there(project, "sh", "-c", command, GLOG_minloglevel="2", **variables)
+
+
+@pytest.fixture(scope="module")
+def finished(small_project: Path, tmp_path_factory: pytest.TempPathFactory, run_there: RunThere) -> Path:
+    """The folder of an uninterrupted run."""
+    project = shutil.copytree(small_project, tmp_path_factory.mktemp("finished") / "project")
+    done = train(run_there, project)
+    assert (done.returncode, done.stdout) == (0, "out/rar.caffemodel\n"), done.stderr[-2000:]
+    return project / "out"
+
+
+def read_log(folder: Path) -> list[dict[str, str]]:
+    with (folder / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def figures(folder: Path) -> list[dict[str, str]]:
+    """The log without the time that each row took."""
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in read_log(folder)]
+
+
+def history(folder: Path) -> list[list[float]]:
+    """The momentum at iteration 8, in the last state that is kept."""
+    state = caffe_pb2.SolverState.FromString((folder / "rar_iter_8.solverstate").read_bytes())
+    return [list(blob.data) for blob in state.history]
+
+
+def assert_same_run(found: Path, expected: Path) -> None:
+    """Weights with the place in the data, momentum and log, all to the last digit; nothing else left behind."""
+    assert (found / "rar.caffemodel").read_bytes() == (expected / "rar.caffemodel").read_bytes()
+    assert (found / "warm_up.caffemodel").read_bytes() == (expected / "warm_up.caffemodel").read_bytes()
+    assert history(found) == history(expected)
+    assert figures(found) == figures(expected)
+    assert sorted(path.name for path in found.iterdir()) == sorted(path.name for path in expected.iterdir())
+
+
+def test_an_uninterrupted_run(finished: Path) -> None:
+    assert {path.name for path in finished.iterdir()} == {
+        "log.csv", "rar.caffemodel", "rar.json", "rar_iter_8.caffemodel", "rar_iter_8.solverstate",
+        "rar_solver.prototxt", "rar_start.caffemodel", "warm_up.caffemodel", "warm_up.json", "warm_up_solver.prototxt",
+    }  # fmt: skip
+    rows = read_log(finished)
+    expected = [("warm_up", n) for n in (2, 4)] + [("rar", n) for n in (2, 4, 6, 8, 10, 12)]
+    assert [(row["phase"], int(row["iteration"])) for row in rows] == expected
+    assert all(float(row["nme_pupil_s_hat_3"]) > 0 for row in rows[2:])
+    validated = [int(row["iteration"]) for row in rows[2:] if row["val_nme_pupil_s_hat_3"]]
+    assert validated == [SMALL.end_to_end.test_interval], "there is a val/, so it is scored"
+
+
+def test_the_learning_rate_falls_in_a_straight_line(finished: Path) -> None:
+    for row in read_log(finished)[2:]:
+        expected = SMALL.end_to_end.base_lr * (1 - int(row["iteration"]) / SMALL.end_to_end.iterations)
+        assert float(row["learning_rate"]) == pytest.approx(expected, rel=0.01)
+
+
+def test_the_features_are_standardised_once_before_the_second_phase(finished: Path) -> None:
+    def statistics(name: str) -> list[list[float]]:
+        net = caffe_pb2.NetParameter.FromString((finished / name).read_bytes())
+        return [list(blob.data) for layer in net.layer if layer.name == "phi_0" for blob in layer.blobs]
+
+    mean, variance, count = statistics("rar_start.caffemodel")
+    assert count == [1]
+    assert max(variance) > 0 and len(set(mean)) > 10
+    assert statistics("rar.caffemodel") == [mean, variance, count], "the solver must leave them alone"
+
+
+def test_the_end_to_end_phase_starts_from_the_warm_up(finished: Path) -> None:
+    """From its weights, but from the first row of the data."""
+
+    def layers(name: str) -> dict[str, list[float]]:
+        net = caffe_pb2.NetParameter.FromString((finished / name).read_bytes())
+        return {layer.name: list(layer.blobs[0].data) for layer in net.layer if layer.blobs}
+
+    warm, final = layers("warm_up.caffemodel"), layers("rar.caffemodel")
+    assert warm["train_samples"] == [2 * SMALL.warm_up.iterations]
+    assert final["train_samples"] == [2 * SMALL.end_to_end.iterations]
+    change = sum(abs(a - b) for a, b in zip(warm["conv1_1"], final["conv1_1"], strict=True))
+    assert 0 < change < 0.2 * sum(map(abs, warm["conv1_1"]))
+
+
+def test_a_variant_starts_from_a_warm_up_that_is_there(project: Path, finished: Path, run_there: RunThere) -> None:
+    """An ablation: another weighting, the same CNN to start from."""
+    shutil.copy(finished / "warm_up.caffemodel", project)
+    options = "--preset tiny+weighting=uniform+steps=2 --warm-up warm_up.caffemodel"
+    command = f"exec /usr/bin/python3 -m tests.tools.small {options} --out variant --data $DATA"
+    done = run_there(project, "sh", "-c", command, GLOG_minloglevel="2")
+    assert (done.returncode, done.stdout) == (0, "variant/rar.caffemodel\n"), done.stderr[-2000:]
+    rows = read_log(project / "variant")
+    assert {row["phase"] for row in rows} == {"rar"}
+    assert all(float(row["nme_pupil_s_hat_2"]) > 0 for row in rows)
+
+
+def test_stopped_by_ctrl_c_and_run_again(project: Path, finished: Path, run_there: RunThere) -> None:
+    """Stopped between two rows of the log and two snapshots: the state is saved, and the run goes on from there."""
+    stopped = train(run_there, project, INTERRUPT="7 SIGINT")
+    assert (stopped.returncode, stopped.stdout) == (130, "")
+    assert stopped.stderr.splitlines()[-1] == "stopped at iteration 7: run the same command to go on"
+    assert "Traceback" not in stopped.stderr
+    assert json.loads((project / "out" / "rar.json").read_text()) == {"complete": [4, 7]}
+    again = train(run_there, project)
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert "warm_up: done already" in again.stderr
+    assert "rar: going on from iteration 7" in again.stderr
+    for kind in ("caffemodel", "solverstate"):
+        assert not (project / "out" / f"rar_iter_7.{kind}").exists()
+    rows = figures(project / "out")
+    assert [row["iteration"] for row in rows] == [row["iteration"] for row in figures(finished)]
+    # The row after the stop is the mean of what came after it.
+    skipped = next(i for i, row in enumerate(rows) if row["phase"] == "rar" and row["iteration"] == "8")
+    assert_same_run_but(project / "out", finished, skipped)
+
+
+def assert_same_run_but(found: Path, expected: Path, row: int) -> None:
+    """As assert_same_run, but for one row of the log, whose figures must be of the usual size all the same."""
+    rows, others = figures(found), figures(expected)
+    loss, usual = (float(log[row]["nme_pupil_s_hat_3"]) for log in (rows, others))
+    assert 0.7 * usual < loss < 1.4 * usual
+    assert rows[:row] + rows[row + 1 :] == others[:row] + others[row + 1 :]
+    assert (found / "rar.caffemodel").read_bytes() == (expected / "rar.caffemodel").read_bytes()
+    assert history(found) == history(expected)
+
+
+def test_killed_in_a_snapshot_and_run_again(project: Path, finished: Path, run_there: RunThere) -> None:
+    """SIGKILL in the seventh iteration, and what a kill within the snapshot of the sixth would have left."""
+    killed, out = train(run_there, project, INTERRUPT="7 SIGKILL"), project / "out"
+    assert killed.returncode == -9
+    assert [row["iteration"] for row in read_log(out) if row["phase"] == "rar"] == ["2", "4", "6"]
+    for kind in ("caffemodel", "solverstate"):
+        whole = (out / f"rar_iter_4.{kind}").read_bytes()
+        (out / f"rar_iter_8.{kind}").write_bytes(whole[: len(whole) // 2])
+    before = read_log(out)
+    again = train(run_there, project)
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert "rar: going on from iteration 4" in again.stderr
+    assert_same_run(out, finished)
+    # The rows of what was kept stay as they were, and time goes on from there.
+    after = read_log(out)
+    assert after[:4] == before[:4]
+    seconds = [float(row["seconds"]) for row in after[2:]]
+    assert seconds == sorted(seconds) and seconds[-1] > 0
+
+
+def test_stopped_by_a_kill_of_the_ordinary_kind(project: Path, run_there: RunThere) -> None:
+    stopped = train(run_there, project, INTERRUPT="2 SIGTERM")
+    assert stopped.returncode == 130
+    assert stopped.stderr.splitlines()[-1] == "stopped at iteration 2: run the same command to go on"
+
+
+# In this process: what it says when something is wrong ----------------------------------------------------------------
+
+
+@pytest.fixture
+def here(project: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """here(OPTION, ..., preset=SMALL): run tools.train in this process, in the project's folder."""
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(phase, "LOG_EVERY", LOG_EVERY)
+    for name in ("DATA", "TEST_SET"):
+        monkeypatch.setenv(name, "put back afterwards")
+
+    def run(*options: str, preset: Preset = SMALL) -> None:
+        monkeypatch.setitem(presets.PRESETS, "tiny", preset)
+        usual = {"--preset": "tiny", "--data": str(prepared), "--out": "out"}
+        usual |= dict(zip(options[::2], options[1::2], strict=True))
+        main([word for pair in usual.items() for word in pair], standalone_mode=False)
+
+    return run
+
+
+def test_a_finished_run_is_not_done_again(
+    here: Callable[..., None], finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished, "out")
+    before = {path: path.stat().st_mtime_ns for path in Path("out").glob("*.caffemodel")}
+    here()
+    shown = capsys.readouterr()
+    assert shown.out == "out/rar.caffemodel\n"
+    assert "warm_up: done already" in shown.err and "rar: done already" in shown.err
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_net_that_diverges_stops_the_run(project: Path, run_there: RunThere) -> None:
+    """In a process of its own, which must end in order: Caffe's pooling corrupts memory when NaNs pass backward."""
+    exploding = replace(SMALL, end_to_end=replace(SMALL.end_to_end, base_lr=1e30))
+    done = train(run_there, write_project(project, exploding))
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: conv8 is not finite, the net has diverged: lower base_lr")
+    assert "Traceback" not in done.stderr
+    assert not (project / "out" / "rar.caffemodel").exists()
+    assert Snapshots(project / "out", "rar").latest() is None
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(here: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refinement, "refinement_loss", lambda *_: np.inf)
+    with pytest.raises(RarError, match="loss_refinement_0 is not finite at iteration 1: lower base_lr in out/rar_s"):
+        here("--warm-up-iterations", "1")
+
+
+def test_missing_data_are_one_clear_line(project: Path, run_there: RunThere) -> None:
+    done = train(run_there, project, data="nowhere")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith("error: no prepared set at nowhere/train: prepare the data again")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("gpus", ["0", "0,1"])
+def test_gpus_that_caffe_cannot_use(here: Callable[..., None], gpus: str) -> None:
+    if "cpu" not in caffe_folder().name:
+        pytest.skip("this Caffe was built for GPUs")
+    with pytest.raises(RarError, match="cannot use GPU 0, this Caffe was built for the CPU alone: make caffe CUDA=1"):
+        here("--gpus", gpus)
+
+
+def test_missing_shape_pool(here: Callable[..., None], prepared: Path, tmp_path: Path) -> None:
+    shutil.copytree(prepared / "train", tmp_path / "data" / "train")
+    with pytest.raises(RarError, match=r"shape_pool\.h5 is no shape pool"):
+        here("--data", str(tmp_path / "data"), "--warm-up-iterations", "1")
+
+
+def test_a_preset_that_needs_vgg_weights_says_so(here: Callable[..., None]) -> None:
+    with pytest.raises(RarError, match="preset tiny starts from VGG-19: give --vgg19 FILE .python3 -m tools"):
+        here(preset=replace(SMALL, pretrained=True))
+
+
+def test_wrong_initial_weights_are_refused(here: Callable[..., None], tmp_path: Path) -> None:
+    pretrained = replace(SMALL, pretrained=True)
+    for content, words in ((None, "no weights at"), (b"no caffemodel", "is no caffemodel"), (b"", "holds no weights")):
+        path = tmp_path / "vgg.caffemodel"
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(RarError, match=words):
+            here("--vgg19", str(path), preset=pretrained)
+    other = replace(SMALL, stages=(replace(SMALL.stages[0], channels=4), *SMALL.stages[1:]))
+    net_from(network.deploy(other)).save(str(path))
+    with pytest.raises(RarError, match="conv1_1 is .*it is for another net"):
+        here("--vgg19", str(path), preset=pretrained)
+
+
+def test_an_output_folder_that_cannot_be(project: Path, run_there: RunThere) -> None:
+    (project / "file").write_text("in the way")
+    done = train(run_there, project, out="file/run")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: cannot use file/run (Not a directory)")
+    assert "Traceback" not in done.stderr
+
+
+def test_outside_the_project(here: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RarError, match="run from the project's root"):
+        here()
+
+
+def test_a_full_disk_stops_before_the_snapshot(here: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(2**30, 2**30, 1000))
+    with pytest.raises(RarError, match="out: 0 MiB free, a snapshot wants .*make room and run the same command again"):
+        here()
+    assert not list(Path("out").glob("*.caffemodel")) and not list(Path("out").glob("*.solverstate"))
+
+
+# The parts ------------------------------------------------------------------------------------------------------------
+
+
+class FakeSolver:
+    """Writes snapshots as Caffe does, of nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.iter = folder, 0
+        self.net = SimpleNamespace(params={"conv": [SimpleNamespace(data=np.zeros(1), count=1)]})
+
+    def snapshot(self) -> None:
+        layer = caffe_pb2.LayerParameter(name="conv", blobs=[caffe_pb2.BlobProto(data=[self.iter])])
+        stem = self.folder / f"rar_iter_{self.iter}"
+        stem.with_suffix(".caffemodel").write_bytes(caffe_pb2.NetParameter(layer=[layer]).SerializeToString())
+        stem.with_suffix(".solverstate").write_bytes(b"state")
+
+
+@pytest.fixture
+def snapshots(tmp_path: Path) -> Snapshots:
+    return Snapshots(tmp_path, "rar")
+
+
+def take(snapshots: Snapshots, *iterations: int) -> None:
+    solver: Any = FakeSolver(snapshots.folder)
+    for iteration in iterations:
+        solver.iter = iteration
+        snapshots.take(solver)
+
+
+def test_the_last_snapshots_are_kept(snapshots: Snapshots) -> None:
+    assert snapshots.latest() is None
+    take(snapshots, 10, 20, 100, 110)
+    latest = snapshots.latest()
+    assert latest is not None and latest.iteration == 110
+    states = sorted(snapshots.folder.glob("*.solverstate"))
+    assert [path.stem for path in states] == ["rar_iter_100", "rar_iter_110"]
+    assert len(states) == KEEP == len(list(snapshots.folder.glob("*.caffemodel")))
+
+
+@pytest.mark.parametrize("lost", ["caffemodel", "solverstate"])
+def test_a_snapshot_that_has_lost_a_file_is_passed_over(snapshots: Snapshots, lost: str) -> None:
+    take(snapshots, 10, 20)
+    (snapshots.folder / f"rar_iter_20.{lost}").unlink()
+    latest = snapshots.latest()
+    assert latest is not None and latest.iteration == 10
+
+
+def test_files_that_are_not_in_the_index_do_not_count(snapshots: Snapshots) -> None:
+    take(snapshots, 10)
+    for kind in ("caffemodel", "solverstate"):
+        (snapshots.folder / f"rar_iter_30.{kind}").write_bytes(b"half of it")
+    latest = snapshots.latest()
+    assert latest is not None and latest.iteration == 10
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"done": [1]}', '{"complete": 3}'])
+def test_a_damaged_index_is_named(snapshots: Snapshots, text: str) -> None:
+    snapshots.index.write_text(text)
+    with pytest.raises(RarError, match=r"rar\.json is damaged .*delete it to start the phase again"):
+        snapshots.latest()
+
+
+def test_weights_that_are_not_finite_are_not_saved(snapshots: Snapshots) -> None:
+    solver: Any = FakeSolver(snapshots.folder)
+    solver.net.params["conv"][0].data[0] = np.nan
+    with pytest.raises(RarError, match="the weights of conv are not finite at iteration 0"):
+        snapshots.take(solver)
+    assert snapshots.latest() is None and not list(snapshots.folder.glob("*.caffemodel"))
+
+
+def test_phases_do_not_mix(tmp_path: Path) -> None:
+    take(Snapshots(tmp_path, "rar"), 10)
+    assert Snapshots(tmp_path, "warm_up").latest() is None
+
+
+def test_the_log_is_cut_back_to_the_snapshot(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    first = TrainingLog(path, "warm_up", 0, ["loss"])
+    first.write(20, 5.0, 0.1, {"loss": 3.0})
+    log = TrainingLog(path, "rar", 0, ["loss", "nme"])
+    for iteration in (20, 40, 60):
+        log.write(iteration, iteration / 10, 0.1, {"loss": 1 / iteration, "nme": 4.0})
+    resumed = TrainingLog(path, "rar", 40, ["loss", "nme"])
+    resumed.write(60, 1.0, 0.05, {"loss": 0.5, "nme": 3.0})
+    rows = read_log(tmp_path)
+    assert [(row["phase"], row["iteration"], row["seconds"]) for row in rows] == [
+        ("warm_up", "20", "5.0"), ("rar", "20", "2.0"), ("rar", "40", "4.0"), ("rar", "60", "5.0"),
+    ]  # fmt: skip
+    assert rows[0]["nme"] == "" and rows[3]["nme"] == "3"

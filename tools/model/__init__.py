@@ -1,0 +1,1 @@
+"""The model: network, presets, prototxt, weights; a net in memory, and crops through it."""

@@ -1,0 +1,69 @@
+"""A deploy net and its weights as one object: crops in, every shape of the recurrence out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import caffe
+import numpy as np
+from numpy.typing import NDArray
+
+from layers.common.errors import RarError
+from layers.common.shapes import FloatArray
+from layers.samples import VGG_MEAN
+from tools.model import network
+from tools.model.caffe_net import forward, net_from
+from tools.model.presets import PRESETS, Preset
+from tools.model.weights import load_weights
+
+PROTOTXT = Path(__file__).resolve().parents[2] / "prototxt"
+
+
+class Detections(NamedTuple):
+    """What RAR finds on N crops, px of the crop.
+
+    s_d (N, L, 2); stages (N, T+1, L, 2), s_hat_0 ... s_hat_T; centres (N, T); confidence (N, T, L), A-LSTM's;
+    peak (N, L).
+    """
+
+    s_d: FloatArray
+    stages: FloatArray
+    centres: NDArray[np.int64]
+    confidence: FloatArray
+    peak: FloatArray
+
+
+class CropDetector:
+    """RAR on crops of the preset's size."""
+
+    def __init__(self, preset: Preset, weights: Path, deploy: Path | None = None) -> None:
+        """RarError when the weights are not those of this preset."""
+        self.preset = preset
+        file = deploy or PROTOTXT / preset.name / "deploy.prototxt"
+        variant = preset.name not in PRESETS and not deploy
+        self.net = net_from(network.deploy(preset), caffe.TEST) if variant else caffe.Net(str(file), caffe.TEST)
+        load_weights(self.net, weights)
+
+    def detect(self, crops: NDArray[np.uint8]) -> Detections:
+        """All shapes on crops (N, S, S, 3), BGR; RarError for crops of another size."""
+        size = self.preset.crop_size
+        if crops.shape[1:] != (size, size, 3):
+            raise RarError(f"preset {self.preset.name} takes {size} px crops, not {crops.shape[1:]}: prepare them anew")
+        data = self.net.blobs["data"]
+        if data.shape[0] != len(crops):
+            data.reshape(len(crops), 3, size, size)
+            self.net.reshape()
+        np.subtract(crops.transpose(0, 3, 1, 2), np.reshape(VGG_MEAN, (3, 1, 1)), out=data.data, casting="unsafe")
+        forward(self.net)
+        steps = range(self.preset.steps)
+        return Detections(
+            s_d=self._blob("s_d"),
+            stages=np.stack([self._blob(f"s_hat_{t}") for t in range(self.preset.steps + 1)], axis=1),
+            centres=np.stack([self._blob(f"centre_{t}")[:, 0] for t in steps], axis=1).astype(np.int64),
+            confidence=np.stack([self._blob(f"a_lstm_h_{t + 1}")[0] for t in steps], axis=1),
+            peak=self._blob("peak"),
+        )
+
+    def _blob(self, name: str) -> Any:
+        return self.net.blobs[name].data.copy()

@@ -1,0 +1,258 @@
+"""The presets: every size and setting of a network that the paper leaves open; the paper's own: layers.common.paper.
+
+A preset is one folder under prototxt/. `vgg19` is the paper's network; the others are it at other sizes. A variant,
+such as "vgg19_128+weighting=uniform" for an ablation, has no folder: its files are made where it is trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from layers.common import paper
+from layers.common.errors import RarError
+from layers.common.face_fit import FitSettings
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`convolutions` 3x3 convolutions of `channels` each, then a 2x2 max-pool if `pool`."""
+
+    name: str
+    channels: int
+    convolutions: int
+    pool: bool = False
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One run of the solver. Learning rates fall linearly to zero over `iterations` (policy "poly", power 1)."""
+
+    base_lr: float
+    iterations: int
+    clip_gradients: float
+    snapshot: int
+    test_interval: int
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A network and its training.
+
+    crop_size: px. stages: conv1 ... conv5. pretrained: conv1 ... conv5 start from VGG-19 and learn at
+    `stage_lr` times the base rate. reduction, deconv6, deconv7: channels.
+    cnn_lr: multiplies the rates of conv1 ... conv8 in the second phase. 0 keeps the CNN as it is: then no gradient goes
+        through it, and an iteration takes a third of the time.
+    sigma: width of conv8's target blob, px; window: b of the shape-indexed features, px;
+    feature_scale: of the weighted features, whose weights sum to 1, as the LSTMs see them.
+    shift_radius, shift_scale: half the window, px, in which the mean shift of conv8 is a feature too, beside those of
+        deconv7 (layers/mean_shift.py), and its weight, per px, beside theirs; radius 0: no such feature.
+    support, inlier_threshold: of the robust start, the number of basis shapes combined, |c|_0 of eq. (11), and the
+        residual, in inter-pupil distances, above which a landmark counts in |S - S_d|_0. Support 0: 40 or 100,
+        whichever has the lower objective. Few follow fewer of S_d's errors, and leave more of the face to the steps.
+    conv8_weight, refinement_weight, reward_weight: weights of the three losses, the last two on px^2 of a 256 px crop.
+    input_scale: multiplies the image; 1 for VGG-19's weights, small for weights that start at random.
+    lstm_lr, gate_lr: learning rates of the LSTMs' candidates and of their gates, times the base rate. A shape that is
+        good already is made worse by untrained LSTMs; with one rate for both, the gates learn to shut before the
+        candidates learn anything, and stay shut.
+    gate_bias: initial bias of the output gates.
+    initialisation, weighting, policy, estimator: as the layers' own docstrings say (layers/initialisation.py,
+        attention.py, reward.py). Policy "fixed" walks through the face, inner landmarks first and the contour last.
+    """
+
+    name: str
+    crop_size: int
+    stages: tuple[Stage, ...]
+    pretrained: bool
+    reduction: int
+    deconv6: int
+    deconv7: int
+    sigma: float
+    window: int
+    feature_scale: float
+    warm_up: Phase
+    end_to_end: Phase
+    landmarks: int = 68
+    scheme: str = "68"
+    basis_size: int = 100
+    support: int = 0
+    inlier_threshold: float = FitSettings.threshold
+    shift_radius: int = 0
+    shift_scale: float = 1.0
+    steps: int = paper.STEPS
+    input_scale: float = 1.0
+    stage_lr: float = 1.0
+    cnn_lr: float = 1.0
+    lstm_lr: float = 800.0
+    gate_lr: float = 24.0
+    conv8_weight: float = 1.0
+    refinement_weight: float = 0.1
+    reward_weight: float = 0.1
+    gate_bias: float = 1.0
+    eta: float = 0.9
+    temperature: float = 0.1
+    initialisation: str = "robust"
+    weighting: str = "gaussian"
+    policy: str = "argmax"
+    estimator: str = "expected"
+
+    @property
+    def fit(self) -> FitSettings:
+        """How the robust start is fitted; RarError for what no fit can have."""
+        supports = (self.support,) if self.support else FitSettings.supports
+        return FitSettings(threshold=self.inlier_threshold, supports=supports)
+
+    @property
+    def alpha(self) -> float:
+        """alpha of eq. (17), scaled with the crop, px."""
+        return paper.ALPHA * self.crop_size / paper.IMAGE_SIZE
+
+    @property
+    def squared_scale(self) -> float:
+        """Turns px^2 of this crop into px^2 of the paper's 256 px crop."""
+        return (paper.IMAGE_SIZE / self.crop_size) ** 2
+
+
+VGG19_STAGES = (
+    Stage("conv1", 64, 2, pool=True),
+    Stage("conv2", 128, 2, pool=True),
+    Stage("conv3", 256, 4),
+    Stage("conv4", 512, 4),
+    Stage("conv5", 512, 4),
+)
+
+VGG19 = Preset(
+    name="vgg19",
+    crop_size=256,
+    stages=VGG19_STAGES,
+    pretrained=True,
+    reduction=128,
+    deconv6=96,
+    deconv7=96,
+    sigma=3.0,
+    window=5,
+    feature_scale=0.3,
+    support=10,
+    inlier_threshold=0.2,
+    shift_radius=6,
+    shift_scale=40.0,
+    stage_lr=0.1,
+    lstm_lr=27.0,
+    gate_lr=0.2,
+    refinement_weight=0.75,
+    reward_weight=40.0,
+    warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
+    end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=3, snapshot=500, test_interval=2000),
+)
+
+VGG19_128 = replace(VGG19, name="vgg19_128", crop_size=128, sigma=1.5, window=3, shift_radius=3, shift_scale=80.0)
+
+
+def _with_landmarks(base: Preset, name: str, landmarks: int, basis_size: int) -> Preset:
+    """The preset `base`, of 68 landmarks, for another number of them.
+
+    Gamma sums to 1, so with fewer landmarks each weighs more: features are scaled to reach the LSTMs as strong as
+    before, and rates lowered by the square by which alpha Gamma, the lever of an LSTM's output on the shape, has grown.
+    """
+    share = landmarks / base.landmarks
+    return replace(
+        base,
+        name=name,
+        landmarks=landmarks,
+        scheme=str(landmarks),
+        basis_size=basis_size,
+        feature_scale=round(base.feature_scale * share**0.5, 2),
+        lstm_lr=round(base.lstm_lr * share**2, 2),
+        gate_lr=round(base.gate_lr * share**2, 2),
+    )
+
+
+TINY = Preset(
+    name="tiny",
+    crop_size=64,
+    stages=(
+        Stage("conv1", 16, 2, pool=True),
+        Stage("conv2", 32, 2, pool=True),
+        Stage("conv3", 64, 2),
+        Stage("conv4", 64, 2),
+    ),
+    pretrained=False,
+    input_scale=1 / 64,
+    reduction=48,
+    deconv6=32,
+    deconv7=24,
+    sigma=1.0,
+    window=3,
+    feature_scale=5.0,
+    warm_up=Phase(base_lr=0.02, iterations=2500, clip_gradients=10, snapshot=1000, test_interval=1000),
+    end_to_end=Phase(base_lr=0.0005, iterations=1600, clip_gradients=3, snapshot=1000, test_interval=1000),
+)
+
+COMPACT = replace(
+    TINY,
+    name="compact",
+    crop_size=96,
+    stages=(
+        Stage("conv1", 24, 2, pool=True),
+        Stage("conv2", 48, 2, pool=True),
+        Stage("conv3", 96, 3),
+        Stage("conv4", 128, 3),
+    ),
+    reduction=64,
+    deconv6=48,
+    deconv7=24,
+    sigma=1.2,
+    warm_up=Phase(base_lr=0.01, iterations=40000, clip_gradients=10, snapshot=2000, test_interval=2000),
+    end_to_end=Phase(base_lr=0.0005, iterations=12000, clip_gradients=3, snapshot=2000, test_interval=2000),
+)
+
+COFW_128 = _with_landmarks(VGG19_128, "cofw_128", 29, 100)
+# Beside a similarity five points vary in six ways: 50 shapes span them.
+AFLW_128 = _with_landmarks(VGG19_128, "aflw_128", 5, 50)
+AFLW_COMPACT = _with_landmarks(COMPACT, "aflw_compact", 5, 50)
+
+PRESETS = {chosen.name: chosen for chosen in (VGG19, VGG19_128, COMPACT, TINY, COFW_128, AFLW_128, AFLW_COMPACT)}
+
+
+def preset(name: str) -> Preset:
+    """The preset called `name`, or a variant of one: "vgg19_128+weighting=uniform+steps=20".
+
+    A variant is a preset with other settings, any field of Preset that is a number or a word. RarError for an unknown
+    preset or setting, or a start that cannot be fitted.
+    """
+    base, *changes = name.split("+")
+    if base not in PRESETS:
+        raise RarError(f"no preset {base!r}: choose one of {', '.join(PRESETS)}")
+    settings = dict(_change(change) for change in changes)
+    start = _with_unit_weights(PRESETS[base]) if settings.get("weighting") == "ones" else PRESETS[base]
+    found = replace(start, name=name, **settings)
+    _ = found.fit  # refused here, and not hours later, when the steps are to be trained
+    return found
+
+
+def _with_unit_weights(preset: Preset) -> Preset:
+    """The preset for gamma^l = 1, L times the uniform weights that sum to 1: a step is up to alpha px.
+
+    What that enlarges is taken back: the features by L; the loss by L^3, so that the gradients of h and of deconv7 are
+    what they were; and the LSTMs' rates by L, as an h moves the shape L times as far. Else conv8 is lost at once.
+    """
+    share = 1 / preset.landmarks
+    return replace(
+        preset,
+        feature_scale=preset.feature_scale * share,
+        refinement_weight=preset.refinement_weight * share**3,
+        lstm_lr=preset.lstm_lr * share,
+        gate_lr=preset.gate_lr * share,
+    )
+
+
+def _change(text: str) -> tuple[str, Any]:
+    """A setting of a variant: its field and its value, of the field's own type."""
+    field, _, value = text.partition("=")
+    kinds = {name: type(value) for name, value in vars(VGG19).items() if type(value) in (str, int, float)}
+    if field not in kinds or field == "name":
+        raise RarError(f"a preset has no setting {field!r}: see tools/model/presets.py")
+    try:
+        return field, kinds[field](value)
+    except ValueError:
+        raise RarError(f"{field} of a preset is no {kinds[field].__name__}: {value!r}") from None

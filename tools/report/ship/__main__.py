@@ -1,0 +1,74 @@
+"""A folder of models/ out of a finished run: weights at half precision, tested as they are shipped, and their card.
+
+python3 -m tools.report.ship --preset compact --run runs/compact --data data/300w_96 --out models/compact
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its log is thousands of lines a net
+
+import click
+
+from data_prep.manifest import read_manifest
+from layers.common.errors import RarError, run_command
+from layers.common.files import finished_file
+from tools.draw import curves, style
+from tools.draw.small_print import small_print
+from tools.model.crop_detector import CropDetector
+from tools.model.half_precision import MANTISSA_BITS, SUFFIX, write_half
+from tools.model.presets import preset
+from tools.report.ship.card import model_card, phases
+from tools.report.ship.protocols import Measured, protocol
+from tools.test.faces import main as test_faces
+
+LARGEST_CHANGE = 0.01  # of the mean error of a subset, per cent of the inter-pupil distance
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def rounding(before: Measured, after: Measured, size: int) -> str:
+    """What half precision has changed, in a sentence; RarError when it is more than it may."""
+    changes = {
+        subset: 100 * float(errors["pupil"][:, -1].mean() - before.scores[subset]["pupil"][:, -1].mean())
+        for subset, errors in after.scores.items()
+    }
+    worst = max(changes, key=lambda name: abs(changes[name]))
+    if abs(changes[worst]) > LARGEST_CHANGE:
+        raise RarError(f"half precision changes {worst} by {changes[worst]:+.3f} %: raise MANTISSA_BITS")
+    return (
+        f"Weights are at half precision with {MANTISSA_BITS} mantissa bits ({size / 1e6:.1f} MB), in Caffe's HDF5 "
+        f"format (`caffe test -weights` reads them); that changes the mean error by {changes[worst]:+.4f} at most."
+    )
+
+
+@click.command(help=__doc__)
+@click.option("--preset", "name", required=True)
+@click.option("--run", type=FOLDER, required=True, help="folder of the run, with rar.caffemodel, its results, log.csv")
+@click.option("--data", type=FOLDER, required=True, help="the prepared data it was trained and tested on")
+@click.option("--out", type=FOLDER, required=True, help="folder to write: weights, README.md, pictures")
+@click.option("--commands", required=True, help="the commands that made the run, for the card; | between two")
+def main(name: str, run: Path, data: Path, out: Path, commands: str) -> None:
+    chosen, manifest, trained = preset(name), read_manifest(data), phases(run / "log.csv")
+    tested = protocol(chosen)
+    shipped, results = out / f"{name}{SUFFIX}", run / "shipped.json"
+    write_half(CropDetector(chosen, run / "rar.caffemodel").net, shipped)
+    words = ["--preset", name, "--weights", str(shipped), "--data", str(data), "--sets", ",".join(tested.sets)]
+    test_faces([*words, "--out", str(results)], standalone_mode=False)
+    before, after = tested.score(run / tested.results), tested.score(results)
+    changed = rounding(before, after, shipped.stat().st_size)
+    made = "\n".join(f"    {command.strip()}" for command in commands.split("|"))
+    with finished_file(out / "README.md") as part:
+        part.write_text(model_card(chosen, after, manifest, trained, changed, made), encoding="utf-8")
+    found = after.results
+    for picture, figure in {
+        "stages": curves.error_by_stage(found, small_print(found)),
+        "loss": curves.loss_curves(run / "log.csv", ""),
+    }.items():
+        style.save(figure, out / f"{picture}.png")
+    print(out)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,90 @@
+"""Run a trained net over the test sets of prepared data and write the results file that tools.evaluate scores."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its log is thousands of lines a net
+
+import click
+import numpy as np
+from tqdm import tqdm
+
+from data_prep.manifest import read_manifest
+from layers.common.errors import RarError, run_command
+from layers.common.files import sha256
+from layers.common.prepared import PreparedSet
+from layers.common.shapes import affine_apply
+from tools.common.gpu import use_gpu
+from tools.common.version import commit
+from tools.evaluate.results import Data, FaceResult, Model, Results, write_results
+from tools.model.crop_detector import CropDetector
+from tools.model.presets import preset
+
+SETS = ("helen", "lfpw", "ibug")
+
+
+def test_set(detector: CropDetector, faces: PreparedSet, subset: str, batch: int) -> Iterator[FaceResult]:
+    """The results of the plain crop of every face of a set, mapped to px of the original image."""
+    plain = np.flatnonzero(faces.copy == 0).tolist()
+    for first in tqdm(range(0, len(plain), batch), desc=subset, unit="batch"):
+        rows = plain[first : first + batch]
+        found = detector.detect(np.stack([faces.image(row) for row in rows]))
+        for i, row in enumerate(rows):
+            to_image = faces.crop_to_image[row]
+            yield FaceResult(
+                name=str(faces.name[row]),
+                subset=subset,
+                ground_truth=faces.image_shape[row],
+                s_d=affine_apply(to_image, found.s_d[i].astype(np.float64)),
+                stages=affine_apply(to_image, found.stages[i].astype(np.float64)),
+                centres=found.centres[i],
+                confidence=found.confidence[i],
+                peak=found.peak[i],
+                box=faces.box[row],
+            )
+
+
+@click.command(help=__doc__)
+@click.option("--preset", "name", default="vgg19", show_default=True, help="or a variant, as vgg19+weighting=ones")
+@click.option("--weights", type=click.Path(path_type=Path), required=True, help="caffemodel of that preset")
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="prepared data, with helen/, lfpw/, ibug/")
+@click.option("--sets", default=",".join(SETS), show_default=True, help="those that exist are tested")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="results file to write (JSON)")
+@click.option("--batch", default=1, show_default=True, help="faces at a time")
+@click.option("--gpu", type=click.IntRange(0), help="number of the GPU to use; without it the CPU is used")
+def main(name: str, weights: Path, data: Path, sets: str, out: Path, batch: int, gpu: int | None) -> None:
+    chosen, manifest = preset(name), read_manifest(data)
+    present = [subset for subset in sets.split(",") if (data / subset).is_dir()]
+    absent = sorted(set(sets.split(",")) - set(present))
+    if not present:
+        raise RarError(f"none of {sets} in {data}: prepare the data first (make data-300w)")
+    if absent:
+        print(f"not in {data}, left out: {', '.join(absent)}", file=sys.stderr)
+    if gpu is not None:
+        use_gpu(gpu)
+    detector = CropDetector(chosen, weights)
+    faces = [face for subset in present for face in test_set(detector, PreparedSet(data / subset), subset, batch)]
+    model = Model(name=name, weights=str(weights), sha256=sha256(weights), commit=commit())
+    annotated = str(manifest["scheme"])
+    write_results(out, Results(chosen.scheme, model, described(manifest), chosen.steps, tuple(faces), annotated))
+    print(out)
+
+
+def described(manifest: dict[str, object]) -> Data:
+    """The provenance of the faces that a table must state."""
+    parameters = manifest["parameters"]
+    assert isinstance(parameters, dict)
+    return Data(
+        boxes=str(parameters["boxes"]),
+        margin=float(parameters["margin"]),
+        raw=str(manifest.get("raw", "300w")),
+        note=str(manifest.get("note", "")),
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)
