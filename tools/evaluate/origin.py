@@ -11,10 +11,11 @@ from tools.evaluate.results import Results
 def origin(label: str, results: Results, faces: str) -> str:
     """Where the numbers of row `label` come from, in one line; `faces` says how many of what."""
     model, data = results.model, results.data
+    code = f"RAR-Caffe {model.version}, commit" if model.version else "commit"
     return (
         f"{label}: data {data.raw} ({faces}), boxes {data.boxes} with margin {data.margin:g}, "
         f"T = {results.steps}, model {model.name}, weights {model.weights} (sha256 {model.sha256[:12]}), "
-        f"commit {model.commit[:12]}{'; ' + data.note if data.note else ''}"
+        f"{code} {model.commit[:12]}{'; ' + data.note if data.note else ''}"
     )
 
 

@@ -19,7 +19,7 @@ from layers.common.files import sha256
 from layers.common.prepared import PreparedSet
 from layers.common.shapes import affine_apply
 from tools.common.gpu import use_gpu
-from tools.common.version import commit
+from tools.common.version import commit, version
 from tools.evaluate.results import Data, FaceResult, Model, Results, write_results
 from tools.model.crop_detector import CropDetector
 from tools.model.presets import preset
@@ -68,7 +68,7 @@ def main(name: str, weights: Path, data: Path, sets: str, out: Path, batch: int,
         use_gpu(gpu)
     detector = CropDetector(chosen, weights)
     faces = [face for subset in present for face in test_set(detector, PreparedSet(data / subset), subset, batch)]
-    model = Model(name=name, weights=str(weights), sha256=sha256(weights), commit=commit())
+    model = Model(name=name, weights=str(weights), sha256=sha256(weights), commit=commit(), version=version())
     annotated = str(manifest["scheme"])
     write_results(out, Results(chosen.scheme, model, described(manifest), chosen.steps, tuple(faces), annotated))
     print(out)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from layers.common.errors import RarError
+from tools.evaluate.origin import origin
 from tools.evaluate.results import Results, read_results, write_results
 
 MakeResults = Callable[..., Results]
@@ -37,6 +38,17 @@ def test_round_trip(tmp_path: Path, make_results: MakeResults) -> None:
         for key in ("confidence", "peak"):
             np.testing.assert_allclose(getattr(face, key), getattr(expected, key), atol=0.00000051)
         np.testing.assert_array_equal(face.centres, expected.centres)
+
+
+def test_the_version_is_in_the_origin_and_older_files_have_none(written: Path) -> None:
+    raw = json.loads(written.read_text())
+    raw["model"]["version"] = "1.2.3"
+    written.write_text(json.dumps(raw))
+    assert "RAR-Caffe 1.2.3, commit c0ffee" in origin("row", read_results(written), "faces")
+    del raw["model"]["version"]
+    written.write_text(json.dumps(raw))
+    assert read_results(written).model.version == ""
+    assert ", commit c0ffee" in origin("row", read_results(written), "faces")
 
 
 def test_written_again_it_is_the_same_file(written: Path, tmp_path: Path) -> None:

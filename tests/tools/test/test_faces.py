@@ -19,6 +19,7 @@ from layers.common.prepared import PreparedSet
 from layers.common.shapes import affine_apply
 from tests.conftest import PROJECT
 from tests.tools.small import SMALL
+from tools.common.version import version
 from tools.evaluate.__main__ import main as evaluate
 from tools.evaluate.results import Results, read_results
 from tools.model import crop_detector, presets
@@ -51,7 +52,7 @@ def test_every_face_of_every_set(
     assert [(face.subset, face.name) for face in results.faces] == expected
     assert results.steps == SMALL.steps
     weights = trained / "rar_iter_12.caffemodel"
-    assert (results.model.name, results.model.sha256) == ("tiny", sha256(weights))
+    assert (results.model.name, results.model.sha256, results.model.version) == ("tiny", sha256(weights), version())
     assert (results.data.raw, results.data.boxes, results.data.margin) == ("synthetic", "detector", 1.4)
     assert capsys.readouterr().out == f"{tmp_path / 'results.json'}\n"
 
