@@ -1,208 +1,145 @@
-# RAR-Caffe. `make help` lists the targets; every variable below can be given on the command line.
+# RAR-Caffe. `make help` lists the targets. Each is a call of ./rar-caffe, which knows the defaults: ./rar-caffe COMMAND --help.
+#
+# Variables go after the target: make train-300w PRESET=compact OUT="my run". Those of the shell's environment count too,
+# but for DATA, TEST_SET, HOST and PORT, which `make env`, conda and others set for purposes of their own.
 
-PYTHON   := /usr/bin/python3
-PRESET   ?= vgg19
-BASE      = $(firstword $(subst +, ,$(PRESET)))
-SIZE_vgg19   := 256
-SIZE_compact := 96
-SIZE_aflw_compact := 96
-SIZE_tiny    := 64
-FROM_VGG19 = $(filter-out %compact tiny,$(BASE))
-SIZE      = $(or $(SIZE_$(BASE)),128)
-W300     ?=
-COFW     ?=
-MTFL     ?=
-DATA     ?= data/300w_$(SIZE)
-COFW_DATA ?= data/cofw_$(SIZE)
-AFLW_DATA ?= data/mtfl_$(SIZE)
-BOXES    ?= detector
-MARGIN   ?= 1.4
-COFW_MARGIN ?= 1.45
-COPIES   ?= 10
-OCCLUDED ?= 0.4
-VALIDATION ?= 0
-SEED     ?= 0
-OUT      ?= runs/$(PRESET)
-WEIGHTS  ?= $(firstword $(wildcard $(OUT)/rar.caffemodel models/$(BASE)/$(BASE).caffemodel.h5) $(OUT)/rar.caffemodel)
-ONNX     ?= $(OUT)/rar.onnx
-FACES    ?= 50
-TEST_SET ?= helen
-BATCH    ?= 1
-DEMO     ?= demo
-BENCH    ?= bench
-RUNS     ?= runs
-TABLES   ?= tables
-REPORT   ?= report.html
-HOST     ?= 127.0.0.1
-PORT     ?= 7860
-CACHE    := $(or $(RAR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rar-caffe)
-VGG      := $(CACHE)/vgg19/vgg19_conv.caffemodel
-VENVS    := $(CACHE)/venv
-DASK_SETTINGS := tools/many/dask.yaml
-LISTEN   ?= 127.0.0.1
+RAR := ./rar-caffe
 
-# Caffe and the right BLAS kernels for what follows; fails with one line when Caffe is not built.
-WITH_CAFFE := settings="$$($(PYTHON) -m tools.build.environment)" || exit 1; eval "$$settings";
-RAR := $(WITH_CAFFE) $(PYTHON)
+# $(call quoted,TEXT): one word for the shell, whatever is in it. $(call option,NAME,VARIABLE): --NAME 'value', when given.
+quoted = '$(subst ','\'',$(1))'
+given = $(if $(filter environment%,$(origin $(1))),$(if $(filter DATA TEST_SET HOST PORT,$(1)),,$($(1))),$($(1)))
+option = $(if $(call given,$(2)),--$(1) $(call quoted,$(call given,$(2))))
+# $(call flag,NAME,VARIABLE): --NAME, when the variable is 1.
+flag = $(if $(filter 1,$(call given,$(2))),--$(1))
+
+MODEL = $(call option,preset,PRESET) $(call option,run,OUT) $(call option,weights,WEIGHTS)
+PREPARE = $(call option,preset,PRESET) $(call option,copies,COPIES) $(call option,occluded,OCCLUDED) \
+  $(call option,occluders,OCCLUDERS) $(call option,validation,VALIDATION) $(call option,seed,SEED) $(call flag,skip-bad,SKIP_BAD)
+TRAIN = $(call option,preset,PRESET) $(call option,seed,SEED) $(call option,gpus,GPUS) $(call option,warm-up,WARM_UP) \
+  $(call option,warm-up-iterations,WARM_UP_ITERATIONS) $(call option,iterations,ITERATIONS)
+SET = $(if $(call given,TEST_SET),$(TEST_SET),helen)
+DATA_SET = $(if $(call given,DATA),--data $(call quoted,$(DATA)/$(SET)))
 
 .PHONY: help caffe cupy env prototxt vgg19 data-300w data-cofw data-aflw check-data train-300w test-300w test-cofw test-aflw \
   ablations tables report test-occlusion ship finder detect calibrate test-detect detect-many many many-scheduler \
-  many-worker onnx test-onnx onnx-packages web web-packages demo bench test test-gpu lint clean
+  many-worker onnx test-onnx onnx-packages web web-packages demo bench test test-gpu lint doctor clean
 .DEFAULT_GOAL := help
 
-# Those that use a model take the one that comes with the project, unless PRESET= is given.
-detect detect-many web onnx test-onnx test-detect calibrate: PRESET = compact
-
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 caffe: ## build BVLC Caffe into the per-machine cache (CUDA=1 [CUDNN= NCCL= CUDA_ARCH=]: for GPUs; CAFFE_SRC=: your checkout)
-	@$(PYTHON) -m tools.build $(if $(filter 1,$(CUDA)),--cuda,$(if $(filter 0,$(CUDA)),--cpu))
+	@$(RAR) build $(call flag,cuda,CUDA) $(if $(filter 0,$(CUDA)),--cpu)
 
 cupy: ## CuPy beside a Caffe built with CUDA=1, so that no whole map leaves the GPU
-	@$(PYTHON) -m tools.build --cupy >/dev/null
+	@$(RAR) build --cupy
 
-env: ## print what to export so that `caffe train` and `caffe test` work by hand: eval "$$(make -s env)"
-	@$(PYTHON) -m tools.build.environment
-	@echo 'export DATA=$(DATA) TEST_SET=$(TEST_SET)'
+env: ## print what to export so that `caffe train` and `caffe test` work by hand: eval "$$(make -s env)" [PRESET= DATA= TEST_SET=helen]
+	@$(RAR) env $(call option,preset,PRESET) $(call option,data,DATA) --test-set $(call quoted,$(SET))
 
-prototxt: caffe ## write prototxt/ anew from tools/model/network.py and tools/model/presets.py
-	@$(RAR) -m tools.model.prototxt
+prototxt: ## write prototxt/ anew from tools/model/network.py and tools/model/presets.py
+	@$(RAR) prototxt
 
-data-300w: caffe ## prepare 300-W: W300=DIR [DATA= BOXES=detector|gt MARGIN= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED=]
-	@test -n "$(W300)" || { echo 'error: give W300=DIR, the root of 300-W with afw/, helen/, lfpw/, ibug/' >&2; exit 1; }
-	@$(RAR) -m data_prep.prepare_300w --raw "$(W300)" --out "$(DATA)" --boxes $(BOXES) --crop-size $(SIZE) \
-	  --margin $(MARGIN) --copies $(COPIES) --occluded $(OCCLUDED) --validation $(VALIDATION) --seed $(SEED) \
-	  $(if $(OCCLUDERS),--occluders "$(OCCLUDERS)") $(if $(SKIP_BAD),--skip-bad)
+data-300w: ## prepare 300-W: W300=DIR [PRESET= DATA= BOXES=detector|gt MARGIN= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED= SKIP_BAD=1]
+	@$(RAR) data 300w $(call option,raw,W300) $(call option,out,DATA) $(call option,boxes,BOXES) $(call option,margin,MARGIN) $(PREPARE)
 
-data-cofw: caffe ## prepare COFW: COFW=DIR [COFW_DATA= COFW_MARGIN= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED=]
-	@test -n "$(COFW)" || { echo 'error: give COFW=DIR, the folder of COFW_train_color.mat and COFW_test_color.mat' >&2; exit 1; }
-	@$(RAR) -m data_prep.prepare_cofw --raw "$(COFW)" --out "$(COFW_DATA)" --crop-size $(SIZE) --margin $(COFW_MARGIN) \
-	  --copies $(COPIES) --occluded $(OCCLUDED) --validation $(VALIDATION) --seed $(SEED) \
-	  $(if $(OCCLUDERS),--occluders "$(OCCLUDERS)") $(if $(SKIP_BAD),--skip-bad)
+data-cofw: ## prepare COFW: COFW=DIR [PRESET= COFW_DATA= COFW_MARGIN= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED= SKIP_BAD=1]
+	@$(RAR) data cofw $(call option,raw,COFW) $(call option,out,COFW_DATA) $(call option,margin,COFW_MARGIN) $(PREPARE)
 
-data-aflw: caffe ## prepare MTFL/AFLW, five points: MTFL=DIR [AFLW_DATA= MARGIN= COPIES= OCCLUDED= VALIDATION= SEED=]
-	@test -n "$(MTFL)" || { echo 'error: give MTFL=DIR, the folder with training.txt, testing.txt and the pictures' >&2; exit 1; }
-	@$(RAR) -m data_prep.prepare_mtfl --raw "$(MTFL)" --out "$(AFLW_DATA)" --crop-size $(SIZE) --centres 50 \
-	  --margin $(MARGIN) --copies $(COPIES) --occluded $(OCCLUDED) --validation $(VALIDATION) --seed $(SEED) \
-	  $(if $(OCCLUDERS),--occluders "$(OCCLUDERS)") $(if $(SKIP_BAD),--skip-bad)
+data-aflw: ## prepare MTFL/AFLW, five points: MTFL=DIR [PRESET= AFLW_DATA= MARGIN= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED= SKIP_BAD=1]
+	@$(RAR) data aflw $(call option,raw,MTFL) $(call option,out,AFLW_DATA) $(call option,margin,MARGIN) $(PREPARE)
 
-check-data: ## verify prepared data: DATA=
-	@$(PYTHON) -m data_prep.check "$(DATA)"
+check-data: ## verify prepared data: [PRESET= DATA=]
+	@$(RAR) check $(call option,preset,PRESET) $(if $(call given,DATA),$(call quoted,$(DATA)))
 
-vgg19: caffe ## initial weights of conv1-conv5 into the cache (VGG19=: your VGG_ILSVRC_19_layers.caffemodel)
-	@$(RAR) -m tools.model.vgg19 --out "$(VGG)" $(if $(VGG19),--caffemodel "$(VGG19)")
+vgg19: ## initial weights of conv1-conv5 into the cache (VGG19=: your VGG_ILSVRC_19_layers.caffemodel)
+	@$(RAR) vgg19 $(call option,caffemodel,VGG19)
 
-train-300w: caffe $(if $(FROM_VGG19),vgg19) ## train: PRESET= [DATA= OUT= SEED= WARM_UP= GPUS=0,1]; again: goes on
-	@$(RAR) -m tools.train --preset $(PRESET) --data "$(DATA)" --out "$(OUT)" --seed $(SEED) \
-	  $(if $(FROM_VGG19),--vgg19 "$(VGG)") $(if $(GPUS),--gpus $(GPUS)) \
-	  $(if $(WARM_UP),--warm-up "$(WARM_UP)") $(if $(WARM_UP_ITERATIONS),--warm-up-iterations $(WARM_UP_ITERATIONS)) $(if $(ITERATIONS),--iterations $(ITERATIONS))
+train-300w: ## train: [PRESET= DATA= OUT= SEED= WARM_UP= WARM_UP_ITERATIONS= ITERATIONS= GPUS=0,1 VGG19=]; again: goes on
+	@$(if $(call given,VGG19),$(RAR) vgg19 $(call option,caffemodel,VGG19) && )$(RAR) train $(TRAIN) $(call option,data,DATA) $(call option,out,OUT)
 
-test-300w: caffe ## test on every subset there is: PRESET= [DATA= WEIGHTS= OUT= GPU=]; Table 1, pictures, a line a subset
-	@$(RAR) -m tools.test.faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(DATA)" --out "$(OUT)/results.json" --batch $(BATCH) $(if $(GPU),--gpu $(GPU))
-	@$(PYTHON) -m tools.draw --results "$(OUT)/results.json" --data "$(DATA)" --out "$(OUT)/pictures" \
-	  $(if $(wildcard $(OUT)/log.csv),--log "$(OUT)/log.csv")
-	@$(PYTHON) -m tools.evaluate 300w --results "$(OUT)/results.json"
+test-300w: ## test on every subset there is: [PRESET= DATA= WEIGHTS= OUT= BATCH= GPU=]; Table 1, pictures, a line a subset
+	@$(RAR) test --protocol 300w $(MODEL) $(call option,data,DATA) $(call option,batch,BATCH) $(call option,gpu,GPU)
 
-test-cofw: caffe ## test on COFW: PRESET= [COFW_DATA= WEIGHTS= OUT=]; Table 2; 68 points are mapped to 29
-	@$(RAR) -m tools.test.faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(COFW_DATA)" --sets train,cofw \
-	  --out "$(OUT)/results_cofw.json" --batch $(BATCH)
-	@$(PYTHON) -m tools.evaluate cofw --results "$(OUT)/results_cofw.json"
+test-cofw: ## test on COFW: [PRESET= COFW_DATA= WEIGHTS= OUT= BATCH= GPU=]; Table 2; 68 points are mapped to 29
+	@$(RAR) test --protocol cofw $(MODEL) $(call option,data,COFW_DATA) $(call option,batch,BATCH) $(call option,gpu,GPU)
 
-test-aflw: caffe ## test a 5-point or a 68-point model on AFLW: PRESET= [AFLW_DATA= WEIGHTS= OUT=]; Table 3
-	@$(RAR) -m tools.test.faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(AFLW_DATA)" --sets aflw \
-	  --out "$(OUT)/results_aflw.json" --batch $(BATCH)
-	@$(PYTHON) -m tools.evaluate aflw --results "$(OUT)/results_aflw.json"
+test-aflw: ## test a 5-point or a 68-point model on AFLW: [PRESET= AFLW_DATA= WEIGHTS= OUT= BATCH= GPU=]; Table 3
+	@$(RAR) test --protocol aflw $(MODEL) $(call option,data,AFLW_DATA) $(call option,batch,BATCH) $(call option,gpu,GPU)
 
-ABLATIONS ?= initialisation=direct initialisation=mean initialisation=random weighting=uniform weighting=ones
-ablations: caffe ## Table 5, Sect. 4.4: variants trained from one warm-up as long as the full model: PRESET= [ABLATIONS= DATA= ITERATIONS=]
-	@test -f "$(OUT)/warm_up.caffemodel" || { echo 'error: no $(OUT)/warm_up.caffemodel: make train-300w PRESET=$(PRESET) first' >&2; exit 1; }
-	@for change in $(ABLATIONS); do \
-	  $(MAKE) --no-print-directory train-300w test-300w PRESET="$(PRESET)+$$change" OUT="$(OUT)+$$change" \
-	  WARM_UP="$(OUT)/warm_up.caffemodel" || exit 1; done
-	@$(RAR) -m tools.evaluate ablations --results "$(OUT)/results.json" \
-	  $(foreach a,$(ABLATIONS),--results "$(OUT)+$(a)/results.json")
-	@$(PYTHON) -m tools.draw.compare --data "$(DATA)" --out "$(OUT)/pictures/compare.png" \
-	  "$(OUT)/results.json" $(foreach a,$(ABLATIONS),"$(OUT)+$(a)/results.json")
+ablations: ## Table 5, Sect. 4.4: variants trained from one warm-up as long as the full model: [PRESET= ABLATIONS="a=b c=d" DATA= OUT= ITERATIONS= SEED=]
+	@$(RAR) ablations $(call option,preset,PRESET) $(call option,run,OUT) $(call option,data,DATA) $(foreach a,$(ABLATIONS),--change $(call quoted,$(a))) \
+	  $(call option,iterations,ITERATIONS) $(call option,seed,SEED) $(call option,warm-up,WARM_UP)
 
-tables: caffe ## Tables 1, 2, 3 and 5 from all results under RUNS=runs: Markdown, CSV, LaTeX in TABLES=tables
-	@$(RAR) -m tools.evaluate.paper_tables --runs "$(RUNS)" --out "$(TABLES)"
+tables: ## Tables 1, 2, 3 and 5 from all results: Markdown, CSV, LaTeX: [RUNS= TABLES=]
+	@$(RAR) tables $(call option,runs,RUNS) $(call option,out,TABLES)
 
-report: caffe ## all tables and pictures of RUNS=runs on one page, REPORT=report.html
-	@$(RAR) -m tools.report.page --runs "$(RUNS)" --out "$(REPORT)"
+report: ## all tables and pictures on one page: [RUNS= REPORT=report.html]
+	@$(RAR) report $(call option,runs,RUNS) $(call option,out,REPORT)
 
-test-occlusion: caffe ## NME under a disc of growing size, on TEST_SET: PRESET= [DATA= WEIGHTS= OUT= TEST_SET=helen]
-	@$(RAR) -m tools.test.occlusion --model $(PRESET) "$(WEIGHTS)" --data "$(DATA)/$(TEST_SET)" --out "$(OUT)" --seed $(SEED)
+test-occlusion: ## NME under a disc of growing size: [PRESET= DATA= WEIGHTS= OUT= SEED= TEST_SET=helen]
+	@$(RAR) occlusion $(MODEL) $(DATA_SET) $(call option,seed,SEED)
 
-finder: $(VENVS)/finder/made ## the face finder of `make detect`, from PyPI
+finder: ## the face finder of `make detect`, from PyPI
+	@$(RAR) packages finder
 
-detect: caffe finder ## landmarks on pictures and videos: IMAGES="a.jpg folder/ b.mp4" [PRESET= WEIGHTS= OUT= BOXFILE= TRACE=1 GPU=]
-	@$(RAR) -m tools.detect --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(OUT)/detected" --batch $(BATCH) \
-	  $(if $(BOXFILE),--boxes "$(BOXFILE)") $(if $(filter 1,$(TRACE)),--trace) $(if $(GPU),--gpu $(GPU)) $(IMAGES)
+detect: ## landmarks on pictures and videos: IMAGES="a.jpg folder/ b.mp4" [PRESET= WEIGHTS= OUT= BOXFILE= BATCH= TRACE=1 GPU=]
+	@$(RAR) detect $(MODEL) $(call option,boxes,BOXFILE) $(call option,batch,BATCH) $(call flag,trace,TRACE) $(call option,gpu,GPU) $(IMAGES)
 
-calibrate: caffe ## expected error of every landmark, beside the weights: PRESET= [DATA= WEIGHTS= OUT= TEST_SET=helen]
-	@$(RAR) -m tools.detect.calibrate --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(DATA)" --check $(TEST_SET) --out "$(OUT)"
+calibrate: ## expected error of every landmark, beside the weights: [PRESET= DATA= WEIGHTS= OUT= TEST_SET=helen]
+	@$(RAR) calibrate $(MODEL) $(call option,data,DATA) --check $(call quoted,$(SET))
 
-test-detect: caffe finder ## found boxes against given ones, time a face: W300=DIR [PRESET= WEIGHTS= OUT= TEST_SET=helen]
-	@test -n "$(W300)" || { echo 'error: give W300=DIR, the root of 300-W with afw/, helen/, lfpw/, ibug/' >&2; exit 1; }
-	@$(RAR) -m tools.detect.score --preset $(PRESET) --weights "$(WEIGHTS)" --raw "$(W300)" --set $(TEST_SET) --out "$(OUT)"
+test-detect: ## found boxes against given ones, time a face: W300=DIR [PRESET= WEIGHTS= OUT= TEST_SET=helen]
+	@$(RAR) test-detect $(MODEL) $(call option,raw,W300) --set $(call quoted,$(SET))
 
-ship: caffe ## models/PRESET out of a finished run: weights at half precision, tested, and the model card: PRESET= COMMANDS="made by | ..." [DATA= OUT=]
-	@$(RAR) -m tools.report.ship --preset $(PRESET) --run "$(OUT)" --data "$(DATA)" --out "models/$(PRESET)" --commands "$(COMMANDS)"
+ship: ## models/PRESET out of a finished run: weights at half precision, tested, and the model card: PRESET= COMMANDS="made by | ..." [DATA= OUT=]
+	@$(RAR) ship $(call option,preset,PRESET) $(call option,run,OUT) $(call option,data,DATA) $(call option,commands,COMMANDS)
 
-onnx: caffe $(VENVS)/onnx/made ## the whole detector as one ONNX file: PRESET= [WEIGHTS= ONNX= RGB=1 HALF=1]
-	@$(WITH_CAFFE) $(VENVS)/onnx/bin/python -m tools.onnx --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(ONNX)" \
-	  $(if $(filter 1,$(RGB)),--rgb) $(if $(filter 1,$(HALF)),--half)
+onnx: ## the whole detector as one ONNX file: [PRESET= WEIGHTS= OUT= ONNX= RGB=1 HALF=1]
+	@$(RAR) onnx $(MODEL) $(call option,out,ONNX) $(call flag,rgb,RGB) $(call flag,half,HALF)
 
-test-onnx: caffe $(VENVS)/onnx/made ## that file beside Caffe, px and ms a face: PRESET= [WEIGHTS= ONNX= DATA= TEST_SET=helen FACES=50]
-	@$(WITH_CAFFE) $(VENVS)/onnx/bin/python -m tools.onnx.compare --preset $(PRESET) --weights "$(WEIGHTS)" --onnx "$(ONNX)" \
-	  --data "$(DATA)/$(TEST_SET)" --faces $(FACES)
+test-onnx: ## that file beside Caffe, px and ms a face: [PRESET= WEIGHTS= OUT= ONNX= DATA= TEST_SET=helen FACES=50]
+	@$(RAR) test-onnx $(MODEL) $(call option,onnx,ONNX) $(DATA_SET) $(call option,faces,FACES)
 
-onnx-packages: $(VENVS)/onnx/made ## onnx and onnxruntime from PyPI, which `make onnx` and its tests need
+onnx-packages: ## onnx and onnxruntime from PyPI, which `make onnx` and its tests need
+	@$(RAR) packages onnx
 
-detect-many: caffe finder $(VENVS)/many/made ## landmarks on millions of pictures, on all cores: LIST=FILE or IMAGES= [PRESET= WEIGHTS= OUT= BOXFILE= SCHEDULER= WORKERS= CHUNK=]
-	@$(WITH_CAFFE) $(VENVS)/many/bin/python -m tools.many --preset $(PRESET) --weights "$(WEIGHTS)" --out "$(OUT)/many" $(if $(LIST),--list "$(LIST)") \
-	  $(if $(BOXFILE),--boxes "$(BOXFILE)") $(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(if $(WORKERS),--workers $(WORKERS)) \
-	  $(if $(CHUNK),--chunk $(CHUNK)) $(IMAGES)
+detect-many: ## landmarks on millions of pictures, on all cores: LIST=FILE or IMAGES= [PRESET= WEIGHTS= OUT= BOXFILE= SCHEDULER= WORKERS= CHUNK=]
+	@$(RAR) many $(MODEL) $(call option,list,LIST) $(call option,boxes,BOXFILE) $(call option,scheduler,SCHEDULER) \
+	  $(call option,workers,WORKERS) $(call option,chunk,CHUNK) $(IMAGES)
 
-many: $(VENVS)/many/made ## Dask and Parquet, which detect-many and its tests need, into an environment of their own
+many: ## Dask and Parquet, which detect-many and its tests need, into an environment of their own
+	@$(RAR) packages many
 
-many-scheduler: $(VENVS)/many/made ## Dask's scheduler for detect-many on several machines, in a network that you trust: [LISTEN=127.0.0.1]
-	@DASK_CONFIG=$(DASK_SETTINGS) $(VENVS)/many/bin/dask scheduler --host $(LISTEN)
+many-scheduler: ## Dask's scheduler for detect-many on several machines, in a network that you trust: [LISTEN=127.0.0.1]
+	@$(RAR) many-scheduler $(call option,listen,LISTEN)
 
-many-worker: caffe $(VENVS)/many/made ## a machine's processes for detect-many: SCHEDULER=tcp://HOST:8786 [WORKERS=one a core]
-	@test -n "$(SCHEDULER)" || { echo 'error: give SCHEDULER=tcp://HOST:8786, as make many-scheduler prints it' >&2; exit 1; }
-	@$(WITH_CAFFE) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 DASK_CONFIG=$(DASK_SETTINGS) $(VENVS)/many/bin/dask worker $(SCHEDULER) \
-	  --nthreads 1 --nworkers $(or $(WORKERS),$$($(PYTHON) -c 'from tools.build.environment import usable_cores as n; print(n())'))
+many-worker: ## a machine's processes for detect-many: SCHEDULER=tcp://HOST:8786 [WORKERS=one a core]
+	@$(RAR) many-worker $(call option,workers,WORKERS) $(if $(call given,SCHEDULER),$(call quoted,$(SCHEDULER)))
 
-web: caffe finder $(VENVS)/web/made ## a page on this machine: drop a picture, see every step: [PRESET= WEIGHTS= HOST=127.0.0.1 PORT=7860]
-	@$(WITH_CAFFE) $(VENVS)/web/bin/python -m tools.web --preset $(PRESET) --weights "$(WEIGHTS)" --host $(HOST) --port $(PORT)
+web: ## a page on this machine: drop a picture, see every step: [PRESET= WEIGHTS= OUT= HOST=127.0.0.1 PORT=7860]
+	@$(RAR) web $(MODEL) $(call option,host,HOST) $(call option,port,PORT)
 
-web-packages: $(VENVS)/web/made $(VENVS)/browser/made ## gradio and playwright from PyPI, which `make web` and its tests need
+web-packages: ## gradio and playwright from PyPI, which `make web` and its tests need
+	@$(RAR) packages web browser
 
-demo: caffe ## all of it on embedded synthetic faces, no download: data, training of `tiny`, test, table, pictures
-	@$(PYTHON) -m data_prep.synthetic_faces --out "$(DEMO)/faces" --seed $(SEED)
-	@$(RAR) -m data_prep.prepare_300w --raw "$(DEMO)/faces" --out "$(DEMO)/data" --dataset synthetic --any-count \
-	  --crop-size 64 --copies 6 --validation 0.05 --seed $(SEED)
-	@$(MAKE) --no-print-directory train-300w test-300w PRESET=tiny DATA="$(DEMO)/data" OUT="$(DEMO)/run"
+demo: ## all of it on embedded synthetic faces, no download: data, training of `tiny`, test, table, pictures: [DEMO=demo SEED=0]
+	@$(RAR) demo $(call option,out,DEMO) $(call option,seed,SEED)
 
-bench: caffe ## time and memory beside stock Caffe and PyTorch: [PRESETS="vgg19 tiny" TORCH_PYTHON= GPU=1 BENCH=bench]
-	@$(RAR) -m tools.bench $(foreach p,$(PRESETS),--preset $(p)) $(if $(filter 1,$(GPU)),--gpu) --out "$(BENCH)"
+bench: ## time and memory beside stock Caffe and PyTorch: [PRESETS="vgg19 tiny" TORCH_PYTHON= GPU=1 BENCH=bench]
+	@$(RAR) bench $(foreach p,$(PRESETS),--preset $(call quoted,$(p))) $(call option,torch-python,TORCH_PYTHON) $(call flag,gpu,GPU) $(call option,out,BENCH)
 
-test: caffe ## the tests
-	@$(RAR) -m pytest tests
+test: ## the tests, all that this machine can run; what they need is fetched first
+	@$(RAR) self-test
 
-test-gpu: caffe ## the tests of layers and kernels on GPU 0, and those that need a GPU (after make caffe CUDA=1, make cupy)
-	@$(RAR) -m pytest --gpu tests/layers tests/gpu
+test-gpu: ## the tests of layers and kernels on GPU 0, and those that need a GPU (after make caffe CUDA=1, make cupy)
+	@$(RAR) run python3 -m pytest --gpu tests/layers tests/gpu
 
-lint: caffe $(VENVS)/lint/made ## ruff and mypy
-	@$(VENVS)/lint/bin/ruff check .
-	@$(RAR) -m tools.build.environment >/dev/null && $(VENVS)/lint/bin/mypy
+lint: ## ruff and mypy
+	@$(RAR) lint
 
-# What PyPI alone has, in an environment of its own over the system's packages; pyproject.toml names the versions.
-$(VENVS)/%/made: pyproject.toml
-	@$(PYTHON) -m venv --system-site-packages "$(@D)"
-	@"$(@D)/bin/pip" install -q $$(sed -n 's/^# $*: //p' pyproject.toml) && touch "$@"
+doctor: ## what this machine has and lacks, for a bug report
+	@$(RAR) doctor
 
 clean: ## remove the demo and caches of Python here; prepared data, runs and Caffe stay
-	@rm -rf "$(DEMO)" .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf demo .pytest_cache .mypy_cache .ruff_cache

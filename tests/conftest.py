@@ -12,6 +12,7 @@ from _pytest.terminal import TerminalReporter
 
 from data_prep import prepare_300w
 from data_prep.synthetic_faces.write import Parameters, write
+from tools.build import venv
 
 os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its log is thousands of lines a net
 
@@ -35,6 +36,13 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         terminalreporter.section(f"{len(names)} tests not run for want of a GPU; where there is one: make test-gpu")
         for name in names:
             terminalreporter.write_line(name)
+
+
+def packages(group: str) -> Path:
+    """The environment of a group of PyPI's packages (tools/build/venv.py), or a skip that says how to get it."""
+    if not venv.is_made(group):
+        pytest.skip(f"no environment with {', '.join(venv.groups()[group])}: run ./rar-caffe packages {group}")
+    return venv.folder(group)
 
 
 def why_no_gpu(number: int) -> str | None:

@@ -16,8 +16,8 @@ from tests.layers.strict_arrays import record_touches
 from tests.layers.test_arrays import SMALL, both_passes, net_of_maps
 from tools.model.caffe_net import backward, forward
 from tools.model.crop_detector import CropDetector
+from tools.model.places import shipped_weights
 from tools.model.presets import preset
-from tools.model.shipped import weights_of
 
 pytestmark = pytest.mark.gpu
 
@@ -81,7 +81,7 @@ def test_the_whole_detector(gpu: int, prepared: Path, request: Any) -> None:
     chosen = preset("compact")
     size = (chosen.crop_size, chosen.crop_size)
     crops = np.stack([cv2.resize(faces.image(row), size) for row in range(len(faces))])
-    weights = weights_of("compact", None)
+    weights = shipped_weights("compact")
     wanted = CropDetector(chosen, weights).detect(crops)
     request.getfixturevalue("gpu_mode")
     found = CropDetector(chosen, weights).detect(crops)

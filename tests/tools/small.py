@@ -66,5 +66,6 @@ def write_project(folder: Path, preset: Preset = SMALL) -> Path:
 
 if __name__ == "__main__":
     presets.PRESETS["tiny"] = SMALL
+    prototxt.PROTOTXT = Path("prototxt").absolute()
     phase.LOG_EVERY = LOG_EVERY
     runpy.run_module("tools.train", run_name="__main__", alter_sys=True)

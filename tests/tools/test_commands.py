@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import PROJECT
 
 COMMANDS = [
+    "tools.cli", "tools.cli.demo", "tools.cli.ablations", "tools.test",
     "data_prep.check", "data_prep.prepare_300w", "data_prep.prepare_cofw", "data_prep.prepare_mtfl",
     "data_prep.shape_pool", "data_prep.synthetic_faces", "tools.bench", "tools.detect", "tools.many",
     "tools.draw", "tools.draw.compare", "tools.evaluate", "tools.model.prototxt", "tools.report.page",

@@ -8,6 +8,7 @@ import re
 import subprocess
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from layers.common.files import finished_file
 from tools.bench import report
 from tools.bench.measure import Bench, data_preparation, growth, memory_over_images, speed
 from tools.common.gpu import check_gpu
+from tools.common.paths import in_project
 from tools.common.version import commit
 from tools.model.presets import PRESETS
 
@@ -53,7 +55,7 @@ def checked_torch(python: str | None) -> str | None:
 @click.option("--gpu", is_flag=True, help="measure on the GPU, with TF32 off and on")
 @click.option("--growth/--no-growth", "grow", default=True, help="how time and memory grow; data preparation")
 @click.option(
-    "--out", type=PATH, default=Path("bench"), show_default=True, help="folder for results.json and a picture"
+    "--out", type=PATH, default=partial(in_project, "bench"), show_default="bench", help="for results.json, a picture"
 )
 def main(presets: tuple[str, ...], repeats: int, torch_python: str | None, gpu: bool, grow: bool, out: Path) -> None:
     if gpu:

@@ -9,16 +9,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.build.errors import BuildError
+
 MANIFEST = "manifest.json"
 _UNFINISHED = ".building-"
 
 
 def root() -> Path:
-    """`$RAR_CACHE`, or rar-caffe in the user's cache folder."""
+    """`$RAR_CACHE`, or rar-caffe in the user's cache folder; BuildError for a user without a home."""
     if own := os.environ.get("RAR_CACHE"):
         return Path(own).expanduser().absolute()
-    user = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(user).absolute() / "rar-caffe"
+    if user := os.environ.get("XDG_CACHE_HOME"):
+        return Path(user).absolute() / "rar-caffe"
+    try:
+        return Path.home().absolute() / ".cache" / "rar-caffe"
+    except RuntimeError:
+        raise BuildError("this user has no home folder", "set RAR_CACHE to a folder for Caffe and packages") from None
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
+from tools import PROJECT
 from tools.build import cupy
 from tools.build.cache import Cache, root
 from tools.build.recipe import selection_key
 
-PROJECT = Path(__file__).resolve().parents[2]
 OPENMP_BLAS = Path("/usr/lib", str(sysconfig.get_config_var("MULTIARCH") or ""), "openblas-openmp")
 _AVX512 = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"})
 

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from layers.common.errors import RarError
 
-class BuildError(Exception):
+
+class BuildError(RarError):
     """Why Caffe could not be built, and what to do about it.
 
     Its text is a single line: what failed, the log that tells more (when there is one) and the remedy.

@@ -5,9 +5,8 @@ from __future__ import annotations
 import subprocess
 import tomllib
 from functools import cache
-from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tools import PROJECT
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Landmarks on pictures and videos: python3 -m tools.detect --out DIR IMAGE|FOLDER|GLOB|VIDEO ...
+"""Landmarks on pictures and videos.
 
 Writes .pts for every face, faces.json and faces.csv for all, and the pictures with the shapes drawn on them; for a
 video NAME.jsonl, a line per face and frame, and NAME.mp4. What cannot be read, or has no face, is named and the rest
@@ -27,8 +27,8 @@ from tools.detect.journal import Journal
 from tools.detect.pictures import PictureRun, left_out
 from tools.detect.video import detect_video
 from tools.detect.write import write_all
+from tools.model.options import in_run, model_options
 from tools.model.presets import preset
-from tools.model.shipped import model_options
 
 JOURNAL = "faces.partial.jsonl"
 INTERRUPTED = 130
@@ -49,9 +49,9 @@ def check_out(out: Path, files: Sequence[Path]) -> None:
 
 
 @click.command(help=__doc__)
-@click.argument("words", nargs=-1, required=True)
+@click.argument("words", nargs=-1, required=True, metavar="IMAGE|FOLDER|GLOB|VIDEO...")
 @model_options
-@click.option("--out", type=PATH, required=True, help="folder to write to")
+@in_run("--out", "detected", "folder to write to")
 @click.option(
     "--boxes", type=PATH, help="your own boxes: CSV name,x0,y0,x1,y1, JSON by name, folder of .pts, 300-W .mat"
 )

@@ -1,4 +1,4 @@
-"""The expected error of a landmark: python3 -m tools.detect.calibrate --preset P --weights FILE --data DATA --out DIR
+"""The expected error of every landmark, learnt from faces that were not trained on.
 
 From the validation faces of prepared data, checked on the faces of another set. Writes FILE.calibration.json beside the
 weights, which tools.detect then uses, and to --out calibration.png and calibration.md: expected against measured error.
@@ -29,8 +29,8 @@ from tools.draw import style
 from tools.evaluate.results import FaceResult
 from tools.evaluate.table import Cell, Row, Table, as_markdown, as_text
 from tools.model.crop_detector import CropDetector
+from tools.model.options import data_option, in_run, model_options
 from tools.model.presets import preset
-from tools.model.shipped import model_options
 from tools.test.faces import test_set
 
 PATH = click.Path(path_type=Path)
@@ -115,10 +115,10 @@ def report(made: Calibration, faces: Sequence[FaceResult], subset: str, note: st
 
 @click.command(help=__doc__)
 @model_options
-@click.option("--data", type=PATH, required=True, help="prepared data, with the two sets")
+@data_option()
 @click.option("--fit", default="val", show_default=True, help="set to learn from: faces that were not trained on")
 @click.option("--check", default="helen", show_default=True, help="set to check it on")
-@click.option("--out", type=PATH, required=True, help="folder for calibration.png and calibration.md")
+@in_run("--out", "", "folder for calibration.png and calibration.md")
 @click.option("--batch", default=8, show_default=True, help="faces at a time")
 def main(name: str, weights: Path, data: Path, fit: str, check: str, out: Path, batch: int) -> None:
     if not (data / fit).is_dir():

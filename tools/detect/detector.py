@@ -19,8 +19,8 @@ from tools.common.gpu import use_gpu
 from tools.detect.calibration import read_calibration
 from tools.detect.finder import FaceFinder
 from tools.model.crop_detector import CropDetector, Detections
+from tools.model.places import DEFAULT, shipped_weights
 from tools.model.presets import Preset, preset
-from tools.model.shipped import DEFAULT, weights_of
 
 MARGIN = 1.4  # of the crops that the presets are trained on
 
@@ -66,7 +66,7 @@ class Detector:
     ) -> None:
         self.preset = preset(name)
         self.batch = batch
-        file = weights_of(name, Path(weights) if weights else None)
+        file = Path(weights) if weights else shipped_weights(name)
         self.calibration = read_calibration(file)
         self._worker = ThreadPoolExecutor(1, "net")
         self._net = self._worker.submit(_load, self.preset, file, gpu).result()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 from pathlib import Path
 
 import cv2
@@ -13,10 +12,9 @@ from numpy.typing import NDArray
 from data_prep.images import Image
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
-from tools.build.cache import root
+from tools.build import venv
 
-LIBRARY = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages", "yuface",
-               "libfacedetection.so")  # fmt: skip
+LIBRARY = Path("yuface", "libfacedetection.so")
 FUNCTION = "_Z14facedetect_cnnPhS_iii"  # int* facedetect_cnn(buffer, BGR image, width, height, step)
 BUFFER = 0x9000  # bytes, as the library's header wants: the number of faces, 32 bits, then COLUMNS of 16 bits for each
 COLUMNS = 16
@@ -29,8 +27,8 @@ DOWN, SIDE = 0.145, 0.870  # geometric means of its sides
 class FaceFinder:
     """Faces of a picture, turned ones too. RarError when the finder is not installed."""
 
-    def __init__(self, environment: Path | None = None) -> None:
-        self._library = _Library((environment or root() / "venv" / "finder") / LIBRARY)
+    def __init__(self, site_packages: Path | None = None) -> None:
+        self._library = _Library((site_packages or venv.site_packages("finder")) / LIBRARY)
 
     def find(self, image: Image) -> FloatArray:
         """Boxes (n, 4), x0 y0 x1 y1 in px of an image (H, W, 3) BGR, the largest face first."""

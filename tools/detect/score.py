@@ -1,4 +1,4 @@
-"""The detector on faces with known landmarks: python3 -m tools.detect.score --weights FILE --raw W300 --out DIR
+"""The detector on photographs with known landmarks: found boxes beside given ones, and the time.
 
 Every photograph of a 300-W set goes the way of anyone's picture: read, face found, landmarks; then once more with the
 box that 300-W gives. Writes detect.md to --out: how many faces are found, the error with either box, the time a face.
@@ -28,7 +28,7 @@ from tools.common.version import commit
 from tools.detect.detector import Detector
 from tools.detect.tracker import overlap
 from tools.evaluate.table import Cell, Row, Table, as_markdown, as_text
-from tools.model.shipped import model_options
+from tools.model.options import in_run, model_options
 
 PATH = click.Path(path_type=Path)
 COLUMNS = ("faces", "NME pupils %", "NME corners %", "over 10 %")
@@ -105,7 +105,7 @@ def _truth(faces: Sequence[Scored]) -> FloatArray:
 @model_options
 @click.option("--raw", type=PATH, required=True, help="root of 300-W in its official layout")
 @click.option("--set", "subset", type=click.Choice(w300.SETS), default="helen", show_default=True)
-@click.option("--out", type=PATH, required=True, help="folder for detect.md")
+@in_run("--out", "", "folder for detect.md")
 def main(name: str, weights: Path, raw: Path, subset: str, out: Path) -> None:
     scans = w300.scan(raw, [subset], "detector")
     for problem in (problem for scan in scans for problem in scan.problems):

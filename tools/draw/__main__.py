@@ -1,4 +1,4 @@
-"""Draw a test run: python3 -m tools.draw --results FILE.json --data DATA --log OUT/log.csv --out DIR."""
+"""The pictures of a test run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python3 -m tools.evaluate 300w|aflw|cofw|cofw68 --results FILE`: scores, tables and one last line to compare by."""
+"""Score a results file by a protocol: tables, and one last line to compare by."""
 
 from __future__ import annotations
 

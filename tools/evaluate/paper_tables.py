@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import click
 from layers.common import paper
 from layers.common.errors import RarError, run_command
 from layers.common.files import sha256
+from tools.common.paths import in_project
 from tools.evaluate import ablations, aflw, cofw, w300, w300_tables
 from tools.evaluate.output import FORMATS, show
 from tools.evaluate.table import Cell, Row, Table
@@ -97,8 +99,12 @@ def tables(files: Sequence[Found]) -> list[Table]:
 
 
 @click.command(help=__doc__)
-@click.option("--runs", type=PATH, default=Path("runs"), show_default=True, help="results*.json in any folder below it")
-@click.option("--out", type=PATH, default=Path("tables"), show_default=True, help="folder for tables.md, .csv, .tex")
+@click.option(
+    "--runs", type=PATH, default=partial(in_project, "runs"), show_default="runs", help="results*.json below it"
+)
+@click.option(
+    "--out", type=PATH, default=partial(in_project, "tables"), show_default="tables", help="for tables.md, .csv, .tex"
+)
 def main(runs: Path, out: Path) -> None:
     files = [read_head(path) for path in sorted(runs.rglob("results*.json"))]
     show(tables(files), {name: out / f"tables.{ENDINGS[name]}" for name in FORMATS})

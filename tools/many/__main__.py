@@ -1,4 +1,4 @@
-"""Landmarks on many pictures: python3 -m tools.many --out DIR [IMAGE|FOLDER|GLOB ...]
+"""Landmarks on many pictures.
 
 One process a core here, or the workers of a Dask scheduler. Writes DIR/faces and DIR/errors, a Parquet part for each
 chunk of pictures. A run that was stopped goes on when it is started again: parts that are there stay.
@@ -20,8 +20,8 @@ from tools.detect.inputs import is_video, sources
 from tools.many.job import Job
 from tools.many.listing import listed
 from tools.many.output import opened
+from tools.model.options import in_run, model_options
 from tools.model.presets import preset
-from tools.model.shipped import model_options
 
 PATH = click.Path(path_type=Path)
 COUNT = click.IntRange(min=1)
@@ -36,11 +36,11 @@ def pictures(words: Sequence[str]) -> list[Path]:
 
 
 @click.command(help=__doc__)
-@click.argument("words", nargs=-1)
+@click.argument("words", nargs=-1, metavar="[IMAGE|FOLDER|GLOB]...")
 @click.option("--list", "lists", type=PATH, multiple=True, help="text file of pictures, a path a line")
 @click.option("--boxes", type=PATH, help="your own face boxes: CSV name,x0,y0,x1,y1 or JSON by name")
 @model_options
-@click.option("--out", type=PATH, required=True, help="folder to write to, or to go on with")
+@in_run("--out", "many", "folder to write to, or to go on with")
 @click.option("--scheduler", help="address of a Dask scheduler; without it, processes of this machine")
 @click.option("--workers", type=COUNT, help="processes of this machine (one a core)")
 @click.option("--chunk", type=COUNT, help="pictures a part (at most 1,000, eight parts a worker)")

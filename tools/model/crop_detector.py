@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
 from layers.samples import VGG_MEAN
+from tools import PROJECT
 from tools.model import network
 from tools.model.caffe_net import forward, net_from
 from tools.model.presets import PRESETS, Preset
 from tools.model.weights import load_weights
 
-PROTOTXT = Path(__file__).resolve().parents[2] / "prototxt"
+PROTOTXT = PROJECT / "prototxt"
 
 
 class Detections(NamedTuple):

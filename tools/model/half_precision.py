@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from layers.common.files import finished_file
 from tools.model.weights import SAMPLES, owners
 
-SUFFIX = ".caffemodel.h5"
 MANTISSA_BITS = 8  # of half precision's ten: the rest of a trained weight is noise, and noise does not compress
 SMALLEST = 4096  # elements; biases, statistics and basis shapes are few and keep single precision
 

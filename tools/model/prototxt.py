@@ -12,10 +12,11 @@ import click
 
 from layers.common import paper
 from layers.common.errors import RarError, run_command
+from tools import PROJECT
 from tools.model import network
 from tools.model.presets import PRESETS, Phase, Preset
 
-PROTOTXT = Path(__file__).resolve().parents[2] / "prototxt"
+PROTOTXT = PROJECT / "prototxt"
 HEADER = "# Made from tools/model/network.py and tools/model/presets.py: change those, then make prototxt.\n"
 
 SOLVER = """\
@@ -82,7 +83,7 @@ def files(preset: Preset, folder: Path) -> Iterator[tuple[Path, str]]:
 def folder_of(preset: Preset, run: Path) -> Path:
     """Where the files of a preset are: its committed folder; for a variant prototxt/ in `run`, written now."""
     if preset.name in PRESETS:
-        return Path("prototxt", preset.name)
+        return PROTOTXT / preset.name
     folder = run / "prototxt"
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in files(preset, folder):

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from layers.common.errors import run_command
+from tools.model.options import in_run, model_options
 from tools.model.presets import preset
-from tools.model.shipped import model_options
 from tools.onnx.packages import check_packages
 
 MIB = 1 << 20
@@ -19,7 +19,7 @@ MIB = 1 << 20
 
 @click.command(help=__doc__)
 @model_options
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="ONNX file to write")
+@in_run("--out", "rar.onnx", "ONNX file to write")
 @click.option("--rgb", is_flag=True, help="the input is 8-bit RGB images (N, S, S, 3), not mean-subtracted BGR planes")
 @click.option("--half", is_flag=True, help="store weights in 16 bits: half the size")
 def main(name: str, weights: Path, out: Path, rgb: bool, half: bool) -> None:

@@ -24,8 +24,8 @@ from layers.common.prepared import PreparedSet
 from layers.samples import VGG_MEAN
 from tools.build.environment import usable_cores
 from tools.model.crop_detector import CropDetector, Detections
+from tools.model.options import data_option, in_run, model_options
 from tools.model.presets import preset
-from tools.model.shipped import model_options
 from tools.onnx.packages import check_packages
 
 Array = NDArray[Any]
@@ -88,8 +88,8 @@ def report(rows: list[dict[str, float]], names: list[str]) -> None:
 
 @click.command(help=__doc__)
 @model_options
-@click.option("--onnx", type=click.Path(path_type=Path), required=True, help="what make onnx made of it")
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="a prepared set, as data/300w_128/helen")
+@in_run("--onnx", "rar.onnx", "what `onnx` made of it")
+@data_option(subset="helen")
 @click.option("--faces", default=50, show_default=True, help="how many")
 @click.option("--threads", default=usable_cores(), show_default=True, help="of onnxruntime; Caffe's: OMP_NUM_THREADS")
 def main(name: str, weights: Path, onnx: Path, data: Path, faces: int, threads: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import cv2
 
 from layers.common.errors import RarError, run_command
 from layers.common.files import finished_file
+from tools import PROJECT
+from tools.common.paths import in_project
 from tools.common.version import commit
 from tools.evaluate.paper_tables import Found, read_head, tables
 from tools.evaluate.table import Table
 
 QUALITY = 88  # of WebP: lines and small print stay sharp
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = PROJECT / "docs"
 PATH = click.Path(path_type=Path)
 # The pictures of a run, in the order in which they are read, and what they show.
 PICTURES = {
@@ -123,8 +126,12 @@ A dash is a number that nobody measured.</p>
 
 
 @click.command(help=__doc__)
-@click.option("--runs", type=PATH, default=Path("runs"), show_default=True, help="results*.json in any folder below it")
-@click.option("--out", type=PATH, default=Path("report.html"), show_default=True, help="the page")
+@click.option(
+    "--runs", type=PATH, default=partial(in_project, "runs"), show_default="runs", help="results*.json below it"
+)
+@click.option(
+    "--out", type=PATH, default=partial(in_project, "report.html"), show_default="report.html", help="the page"
+)
 def main(runs: Path, out: Path) -> None:
     files = [read_head(path) for path in sorted(runs.rglob("results*.json"))]
     with finished_file(out) as part:

@@ -22,6 +22,7 @@ from tools.common.gpu import use_gpu
 from tools.common.version import commit, version
 from tools.evaluate.results import Data, FaceResult, Model, Results, write_results
 from tools.model.crop_detector import CropDetector
+from tools.model.options import data_option, in_run, model_options_for
 from tools.model.presets import preset
 
 SETS = ("helen", "lfpw", "ibug")
@@ -49,11 +50,10 @@ def test_set(detector: CropDetector, faces: PreparedSet, subset: str, batch: int
 
 
 @click.command(help=__doc__)
-@click.option("--preset", "name", default="vgg19", show_default=True, help="or a variant, as vgg19+weighting=ones")
-@click.option("--weights", type=click.Path(path_type=Path), required=True, help="caffemodel of that preset")
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="prepared data, with helen/, lfpw/, ibug/")
+@model_options_for("vgg19")
+@data_option()
 @click.option("--sets", default=",".join(SETS), show_default=True, help="those that exist are tested")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="results file to write (JSON)")
+@in_run("--out", "results.json", "results file to write")
 @click.option("--batch", default=1, show_default=True, help="faces at a time")
 @click.option("--gpu", type=click.IntRange(0), help="number of the GPU to use; without it the CPU is used")
 def main(name: str, weights: Path, data: Path, sets: str, out: Path, batch: int, gpu: int | None) -> None:

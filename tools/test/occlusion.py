@@ -30,6 +30,8 @@ from tools.common.version import commit
 from tools.draw import style
 from tools.evaluate.table import Cell, Row, Table, as_markdown, as_text
 from tools.model.crop_detector import CropDetector
+from tools.model.options import data_option, in_run, preset_option, run_of, run_option
+from tools.model.places import chosen_weights
 from tools.model.presets import preset
 
 SIZES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -121,16 +123,29 @@ def figure(found: dict[str, list[Measured]], title: str, width: int = 860, heigh
 
 
 @click.command(help=__doc__)
-@click.option("--model", "models", nargs=2, multiple=True, required=True, help="PRESET WEIGHTS, any number of times")
-@click.option("--data", type=PATH, required=True, help="a prepared set, as data/300w_128/helen")
-@click.option("--out", type=PATH, required=True, help="folder for occlusion.md and occlusion.png")
+@click.option("--model", "models", nargs=2, multiple=True, help="PRESET WEIGHTS, any number of times, to compare")
+@preset_option("vgg19")
+@run_option
+@click.option("--weights", type=PATH, help="of the preset, where no --model is given; without it those of the run")
+@data_option(subset="helen")
+@in_run("--out", "", "folder for occlusion.md and occlusion.png")
 @click.option("--seed", default=0, show_default=True)
-def main(models: Sequence[tuple[str, str]], data: Path, out: Path, seed: int) -> None:
+@click.pass_context
+def main(
+    context: click.Context,
+    models: Sequence[tuple[str, str]],
+    name: str,
+    weights: Path | None,
+    data: Path,
+    out: Path,
+    seed: int,
+) -> None:
+    models = models or [(name, str(chosen_weights(name, run_of(context), weights)))]
     faces = PreparedSet(data)
     found = {}
-    for name, weights in models:
-        detector = CropDetector(preset(name), Path(weights))
-        found[name] = [measure(detector, faces, size, seed) for size in SIZES]
+    for model, file in models:
+        detector = CropDetector(preset(model), Path(file))
+        found[model] = [measure(detector, faces, size, seed) for size in SIZES]
     title = f"{data.name}, {int((faces.copy == 0).sum())} faces under a disc of growing size, per cent"
     notes = tuple(f"{name}: {path} (sha256 {sha256(Path(path))[:12]})" for name, path in models)
     notes += (f"data {data}, normaliser inter-pupil, px of the crop, seed {seed}, commit {commit()[:12]}",)

@@ -11,17 +11,18 @@ import click
 
 from layers.common.errors import run_command
 from tools.common.gpu import gpu_numbers
+from tools.model.options import data_option, in_run, preset_option
 from tools.train.run import Training, train
 
 PATH = click.Path(path_type=Path)
 
 
 @click.command(help=__doc__)
-@click.option("--preset", "name", default="vgg19", show_default=True, help="or a variant, as vgg19+weighting=ones")
-@click.option("--data", type=PATH, required=True, help="prepared data, with train/ and shape_pool.h5")
-@click.option("--out", type=PATH, required=True, help="folder of the run: snapshots, weights, log.csv")
+@preset_option("vgg19")
+@data_option()
+@in_run("--out", "", "folder of the run: snapshots, weights, log.csv")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--vgg19", type=PATH, help="initial weights of conv1-conv5 (python3 -m tools.model.vgg19)")
+@click.option("--vgg19", type=PATH, help="initial weights of conv1-conv5, for vgg19 presets  [default: VGG-19's]")
 @click.option("--warm-up", type=PATH, help="weights of a finished warm-up to start from, instead of an own one")
 @click.option("--warm-up-iterations", type=int, help="instead of the preset's")
 @click.option("--iterations", type=int, help="of the end-to-end phase, instead of the preset's")

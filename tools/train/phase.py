@@ -41,6 +41,7 @@ def write_solver(
     """
     solver = caffe.proto.caffe_pb2.SolverParameter()
     text_format.Parse(template.read_text(), solver)
+    solver.net = str(template.parent / Path(solver.net).name)  # wherever this is run
     solver.max_iter, solver.random_seed = phase.iterations, seed
     solver.snapshot_prefix, solver.snapshot, solver.display = snapshots.prefix, 0, 0
     faces = solver.test_iter[0] if validate else 0

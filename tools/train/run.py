@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,11 +15,11 @@ from layers.common.errors import RarError
 from tools.common.gpu import check_gpu, use_gpu
 from tools.model.presets import Phase, preset
 from tools.model.prototxt import folder_of
+from tools.model.vgg19.weights import default_weights
 from tools.train.phase import PhaseTrainer, Stopped, shortened
 from tools.train.processes import run_ranks
 from tools.train.ranks import Leader, Single, follow, join
 
-PROTOTXT = Path("prototxt")
 CNN = ("conv", "reduction", "deconv")
 
 
@@ -40,6 +40,7 @@ class Training:
 def train(wanted: Training, gpus: tuple[int, ...]) -> None:
     """Train on the CPU, on one GPU, or on several in a process each; RarError when the options do not do."""
     check(wanted)
+    wanted = with_start(wanted)
     print(f"preset {wanted.name}, data {wanted.data}, seed {wanted.seed}, run {wanted.out}", file=sys.stderr)
     if len(gpus) > 1:
         for number in gpus:
@@ -66,14 +67,16 @@ def follow_on(gpus: tuple[int, ...], rank: int, orders: Connection) -> None:
     follow(orders)
 
 
+def with_start(wanted: Training) -> Training:
+    """Where the preset starts from VGG-19 and no weights are given: with the default ones, fetched now if need be."""
+    if preset(wanted.name).pretrained and not (wanted.vgg19 or wanted.warm_up):
+        return replace(wanted, vgg19=default_weights())
+    return wanted
+
+
 def check(wanted: Training) -> None:
     """RarError for what would end the training at once. Tells the nets where the data are."""
-    if preset(wanted.name).pretrained and not (wanted.vgg19 or wanted.warm_up):
-        raise RarError(
-            f"preset {wanted.name} starts from VGG-19: give --vgg19 FILE (python3 -m tools.model.vgg19 --out FILE)"
-        )
-    if not PROTOTXT.is_dir():
-        raise RarError(f"no {PROTOTXT}/ here: run from the project's root")
+    preset(wanted.name)
     os.environ |= {"DATA": str(wanted.data), "TEST_SET": "val"}
 
 

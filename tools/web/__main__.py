@@ -1,4 +1,4 @@
-"""The page: python3 -m tools.web [--preset P --weights FILE --host H --port N], then open the address it prints.
+"""A page on this machine: open the address that is printed.
 
 Drop a picture or use the camera; every face is found, and a slider goes through the shapes S_d, S^_0 ... S^_T.
 """
@@ -15,7 +15,7 @@ import click
 
 from layers.common.errors import RarError, run_command
 from tools.detect import Detector
-from tools.model.shipped import model_options
+from tools.model.options import model_options
 
 PATH = click.Path(path_type=Path)
 LOCAL = ["127.0.0.1", "localhost", "[::1]"]

@@ -19,13 +19,14 @@ import numpy as np
 import pytest
 
 from data_prep.images import read_upright
+from tests.conftest import packages
 from tests.tools.small import SMALL, write_project
-from tools.build.cache import root
+from tools.build import venv
 from tools.build.environment import PROJECT, caffe_environment
 from tools.detect import Detector
 from tools.model.presets import TINY
 
-PYTHON = root() / "venv" / "many" / "bin" / "python"
+PYTHON = venv.python("many")
 NAME = "tiny+steps=3+reduction=8+deconv6=8+deconv7=8"  # a variant: workers know it by its name alone
 PRESET = replace(TINY, steps=3, reduction=8, deconv6=8, deconv7=8, warm_up=SMALL.warm_up, end_to_end=SMALL.end_to_end)
 PICTURES, CHUNK = 100, 4
@@ -50,8 +51,7 @@ class Work:
 
 @pytest.fixture(scope="session", autouse=True)
 def many() -> None:
-    if not (PYTHON.parents[1] / "made").is_file():
-        pytest.skip("Dask and Parquet are not here: run make many")
+    packages("many")
 
 
 @pytest.fixture(scope="session")

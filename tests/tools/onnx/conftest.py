@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import site
-import sys
 
 import numpy as np
 import pytest
 
-from tools.build.cache import root
+from tools.build import venv
 
-ENVIRONMENT = root() / "venv" / "onnx"
-site.addsitedir(str(ENVIRONMENT / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"))
+site.addsitedir(str(venv.site_packages("onnx")))
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pytest
 from layers.common.errors import RarError
 from layers.common.files import sha256
 from layers.common.prepared import PreparedSet
-from tests.tools.onnx.conftest import ENVIRONMENT
 from tests.tools.small import SMALL
+from tools.build import venv
 from tools.build.environment import PROJECT
 from tools.model import crop_detector, network, presets
 from tools.model.caffe_net import net_from
@@ -25,7 +25,7 @@ from tools.model.presets import TINY, Preset
 from tools.model.weights import load_weights
 from tools.onnx.__main__ import main
 
-pytest.importorskip("onnxruntime", reason="no onnxruntime here: run make onnx-packages")
+pytest.importorskip("onnxruntime", reason="no onnxruntime here: run ./rar-caffe packages onnx")
 
 from tests.tools.onnx.sessions import session
 from tools.onnx import compare
@@ -152,7 +152,7 @@ def test_the_example_of_the_readme(weights: Path, crops: Array, tmp_path: Path) 
     export(SMALL, weights, tmp_path / "rar.onnx")
     np.save(tmp_path / "crop.npy", crops[0])
     program = f"{example}\nimport sys; assert 'caffe' not in sys.modules; np.save('points.npy', points)"
-    subprocess.run([ENVIRONMENT / "bin" / "python", "-I", "-c", program], cwd=tmp_path, check=True)
+    subprocess.run([venv.python("onnx"), "-I", "-c", program], cwd=tmp_path, check=True)
     wanted = in_caffe(SMALL, weights, crops[:1], tmp_path)
     np.testing.assert_allclose(np.load(tmp_path / "points.npy"), wanted.stages[0, -1], atol=PX)
 

@@ -12,7 +12,7 @@ from layers.common.prepared import PreparedSet
 from layers.common.schemes import FIVE_OF_68
 from layers.common.shape_pool import read_shape_pool
 
-pytest.importorskip("onnxruntime", reason="no onnxruntime here: run make onnx-packages")
+pytest.importorskip("onnxruntime", reason="no onnxruntime here: run ./rar-caffe packages onnx")
 
 from tests.tools.onnx.sessions import session
 from tools.onnx.fit import fit

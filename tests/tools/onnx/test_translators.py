@@ -15,7 +15,7 @@ from layers.common.errors import RarError
 from layers.common.schemes import SCHEMES
 from tools.model.caffe_net import net_from
 
-pytest.importorskip("onnxruntime", reason="no onnxruntime here: run make onnx-packages")
+pytest.importorskip("onnxruntime", reason="no onnxruntime here: run ./rar-caffe packages onnx")
 
 from tests.tools.onnx.sessions import session
 from tools.onnx import fit, native, ours  # noqa: F401

@@ -21,10 +21,10 @@ from layers import refinement
 from layers.common.errors import RarError
 from tests.tools.small import LOG_EVERY, SMALL, write_project
 from tools.build.environment import caffe_folder
-from tools.model import network, presets
+from tools.model import network, presets, prototxt
 from tools.model.caffe_net import net_from
 from tools.model.presets import Preset
-from tools.train import phase
+from tools.train import phase, run
 from tools.train.__main__ import main
 from tools.train.log import TrainingLog
 from tools.train.snapshots import KEEP, Snapshots
@@ -194,6 +194,7 @@ def test_stopped_by_a_kill_of_the_ordinary_kind(project: Path, run_there: RunThe
 def here(project: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """here(OPTION, ..., preset=SMALL): run tools.train in this process, in the project's folder."""
     monkeypatch.chdir(project)
+    monkeypatch.setattr(prototxt, "PROTOTXT", project / "prototxt")
     monkeypatch.setattr(phase, "LOG_EVERY", LOG_EVERY)
     for name in ("DATA", "TEST_SET"):
         monkeypatch.setenv(name, "put back afterwards")
@@ -257,8 +258,11 @@ def test_missing_shape_pool(here: Callable[..., None], prepared: Path, tmp_path:
         here("--data", str(tmp_path / "data"), "--warm-up-iterations", "1")
 
 
-def test_a_preset_that_needs_vgg_weights_says_so(here: Callable[..., None]) -> None:
-    with pytest.raises(RarError, match="preset tiny starts from VGG-19: give --vgg19 FILE .python3 -m tools"):
+def test_a_preset_that_starts_from_vgg_gets_its_weights(
+    here: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "default_weights", lambda: tmp_path / "default.caffemodel")
+    with pytest.raises(RarError, match=f"no weights at {tmp_path}/default.caffemodel"):
         here(preset=replace(SMALL, pretrained=True))
 
 
@@ -284,10 +288,10 @@ def test_an_output_folder_that_cannot_be(project: Path, run_there: RunThere) -> 
     assert "Traceback" not in done.stderr
 
 
-def test_outside_the_project(here: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_any_folder(here: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RarError, match="run from the project's root"):
-        here()
+    here("--out", "o u t", "--warm-up-iterations", "1", "--iterations", "1")
+    assert (tmp_path / "o u t" / "rar.caffemodel").is_file()
 
 
 def test_a_full_disk_stops_before_the_snapshot(here: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:

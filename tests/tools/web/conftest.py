@@ -12,20 +12,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.conftest import packages
 from tests.tools.web.pictures import FACE, jpeg
-from tools.build.cache import root
 from tools.build.environment import PROJECT, caffe_environment
 
 BROWSERS = ("chromium", "chromium-browser")
 PATIENCE = 20_000  # ms for anything in the browser
-
-
-def environment(name: str) -> Path:
-    """The folder of one of the Makefile's environments, or a skip that names the target."""
-    folder = root() / "venv" / name
-    if not (folder / "made").is_file():
-        pytest.skip(f"no environment {name}: run make web-packages")
-    return folder
 
 
 class Server(NamedTuple):
@@ -39,7 +31,7 @@ class Server(NamedTuple):
 @pytest.fixture(scope="session")
 def server(trained: Path, small_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The page on this machine's own address, at any free port."""
-    python = environment("web") / "bin" / "python"
+    python = packages("web") / "bin" / "python"
     temporary = tmp_path_factory.mktemp("temporary")
     options = ["--preset", "tiny", "--weights", str(trained / "rar_iter_12.caffemodel"), "--port", "0"]
     command = [str(python), "-m", "tests.tools.web.server", str(small_project / "prototxt"), *options]
@@ -54,7 +46,7 @@ def server(trained: Path, small_project: Path, tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Chromium without a window; pages share its cache, its camera sees FACE, nothing moves for show."""
-    site = next((environment("browser") / "lib").glob("python3*/site-packages"))
+    site = next((packages("browser") / "lib").glob("python3*/site-packages"))
     program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if program is None:
         pytest.skip("no browser: run sudo apt-get install chromium")

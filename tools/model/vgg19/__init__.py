@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tools.build.cache import root
 
 # name -> (output channels, input channels); every kernel is 3x3. Names as in VGG_ILSVRC_19_layers.caffemodel.
 CONVOLUTIONS: dict[str, tuple[int, int]] = {
@@ -27,8 +28,5 @@ Convolutions = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 def cache_folder() -> Path:
-    """Where downloads and converted weights stay: in RAR_CACHE, else in the user's cache folder; not made here."""
-    if os.environ.get("RAR_CACHE"):
-        return Path(os.environ["RAR_CACHE"]) / "vgg19"
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "rar-caffe" / "vgg19"
+    """Where downloads and converted weights stay, in the project's cache; not made here."""
+    return root() / "vgg19"

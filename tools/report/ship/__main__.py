@@ -1,7 +1,4 @@
-"""A folder of models/ out of a finished run: weights at half precision, tested as they are shipped, and their card.
-
-python3 -m tools.report.ship --preset compact --run runs/compact --data data/300w_96 --out models/compact
-"""
+"""A folder of models/ out of a finished run: weights at half precision, tested as they are shipped, and their card."""
 
 from __future__ import annotations
 
@@ -15,10 +12,13 @@ import click
 from data_prep.manifest import read_manifest
 from layers.common.errors import RarError, run_command
 from layers.common.files import finished_file
+from tools.common.paths import shown
 from tools.draw import curves, style
 from tools.draw.small_print import small_print
 from tools.model.crop_detector import CropDetector
-from tools.model.half_precision import MANTISSA_BITS, SUFFIX, write_half
+from tools.model.half_precision import MANTISSA_BITS, write_half
+from tools.model.options import data_option, run_of, run_option
+from tools.model.places import MODELS, SUFFIX
 from tools.model.presets import preset
 from tools.report.ship.card import model_card, phases
 from tools.report.ship.protocols import Measured, protocol
@@ -45,11 +45,13 @@ def rounding(before: Measured, after: Measured, size: int) -> str:
 
 @click.command(help=__doc__)
 @click.option("--preset", "name", required=True)
-@click.option("--run", type=FOLDER, required=True, help="folder of the run, with rar.caffemodel, its results, log.csv")
-@click.option("--data", type=FOLDER, required=True, help="the prepared data it was trained and tested on")
-@click.option("--out", type=FOLDER, required=True, help="folder to write: weights, README.md, pictures")
+@run_option
+@data_option()
+@click.option("--out", type=FOLDER, help="folder to write: weights, README.md, pictures  [default: models/PRESET]")
 @click.option("--commands", required=True, help="the commands that made the run, for the card; | between two")
-def main(name: str, run: Path, data: Path, out: Path, commands: str) -> None:
+@click.pass_context
+def main(context: click.Context, name: str, data: Path, out: Path | None, commands: str) -> None:
+    run, out = run_of(context), out or shown(MODELS / name)
     chosen, manifest, trained = preset(name), read_manifest(data), phases(run / "log.csv")
     tested = protocol(chosen)
     shipped, results = out / f"{name}{SUFFIX}", run / "shipped.json"

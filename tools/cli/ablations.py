@@ -1,0 +1,60 @@
+"""Table 5 and Sect. 4.4: variants of a preset, trained from one warm-up as long as the full model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from layers.common.errors import RarError, run_command
+from tools.cli.steps import step
+from tools.draw.compare import main as compare
+from tools.evaluate.__main__ import main as evaluate
+from tools.model.options import PATH, data_option, preset_option, run_of, run_option
+from tools.model.presets import preset
+
+CHANGES = (
+    "initialisation=direct", "initialisation=mean", "initialisation=random", "weighting=uniform", "weighting=ones"
+)  # fmt: skip
+
+
+@click.command(help=__doc__)
+@preset_option("vgg19")
+@run_option
+@data_option()
+@click.option("--change", "changes", multiple=True, default=CHANGES, show_default=True, help="any number of times")
+@click.option("--warm-up", type=PATH, help="weights that all start from  [default: the run's warm_up.caffemodel]")
+@click.option("--iterations", type=int, help="of the end-to-end phase, instead of the preset's")
+@click.option("--seed", default=0, show_default=True)
+@click.pass_context
+def main(
+    context: click.Context,
+    name: str,
+    data: Path,
+    changes: Sequence[str],
+    warm_up: Path | None,
+    iterations: int | None,
+    seed: int,
+) -> None:
+    full = run_of(context)
+    warm_up = warm_up or full / "warm_up.caffemodel"
+    if not warm_up.is_file():
+        raise RarError(f"no {warm_up}: train {name} first, or give --warm-up FILE")
+    for change in changes:
+        preset(f"{name}+{change}")  # refused now and not after hours
+    results = [full / "results.json"]
+    for change in changes:
+        variant, run = f"{name}+{change}", full.with_name(f"{full.name}+{change}")
+        words = ["--preset", variant, "--data", data]
+        length = ["--iterations", iterations] if iterations else []
+        step("train", *words, "--out", run, "--warm-up", warm_up, "--seed", seed, *length)
+        step("test", *words, "--run", run)
+        results.append(run / "results.json")
+    given = [str(path) for path in results]
+    evaluate(["ablations", *(word for path in given for word in ("--results", path))], standalone_mode=False)
+    compare(["--data", str(data), "--out", str(full / "pictures" / "compare.png"), *given], standalone_mode=False)
+
+
+if __name__ == "__main__":
+    run_command(main)
