@@ -47,10 +47,12 @@ def recurrence_share(speed: dict[str, Any]) -> tuple[float, float]:
 
 
 def shown(value: float | None, unit: str = "") -> str:
+    """A measured number as the table shows it, "-" for none."""
     return "-" if value is None else f"{value:,.0f}{unit}" if value >= 100 else f"{value:.1f}{unit}"
 
 
 def ratio(ours: float | None, other: float | None) -> str:
+    """ours / other as the table shows it."""
     return "-" if ours is None or other is None else f"{ours / other:.2f}"
 
 

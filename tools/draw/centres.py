@@ -31,8 +31,11 @@ class Region(NamedTuple):
 
 
 def regions(results: Results) -> list[Region]:
-    """Thirds of the steps. The regional error of landmark c is sum_l gamma^l |s_hat^l - s*^l| / D with Gamma round c,
-    over the shapes that those steps start from, a mean over all faces; a fraction of the inter-pupil distance."""
+    """Thirds of the steps, and the error of the region round each landmark.
+
+    The regional error of landmark c is sum_l gamma^l |s_hat^l - s*^l| / D with Gamma round c, over the shapes that
+    those steps start from, a mean over all faces; a fraction of the inter-pupil distance.
+    """
     kind = scheme(results.scheme)
     truth = np.stack([face.ground_truth for face in results.faces])
     stages = np.stack([face.stages for face in results.faces])

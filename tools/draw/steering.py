@@ -28,8 +28,10 @@ def shown_steps(steps: int) -> list[int]:
 
 
 def draw_step(axes: Axes, face: FaceResult, picture: FacePicture, kind: Scheme, t: int) -> None:
-    """Step t: red lines from the centre to the third of the landmarks that weigh most, dotted green ones to the others,
-    and where each landmark is moved, `_LENGTHENED` times as far."""
+    """Step t: lines from the centre to the landmarks, and where each is moved, `_LENGTHENED` times as far.
+
+    Red lines go to the third of the landmarks that weigh most, dotted green ones to the others.
+    """
     shape, centre = picture.place(face.stages[t]), int(face.centres[t])
     gamma = gamma_for_centre(face.stages[t][None], np.array([centre]), kind)[0]
     near = gamma > np.quantile(gamma, 2 / 3)

@@ -26,6 +26,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
+    """A line of a table: its label and a cell for each column."""
+
     label: str
     cells: tuple[Cell, ...]
 
@@ -64,6 +66,7 @@ def _text(table: Table) -> str:
 
 
 def as_markdown(tables: Sequence[Table]) -> str:
+    """For documents: GitHub's tables, notes below as a list."""
     parts = []
     for table in tables:
         head, *lines = (f"| {' | '.join(map(_plain, line))} |" for line in table.grid())

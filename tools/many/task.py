@@ -1,5 +1,7 @@
-"""What goes to a worker: code, not the name of code, so that the scheduler needs nothing of the project, and a worker
-without it can say so."""
+"""What goes to a worker: code, not the name of code.
+
+So the scheduler needs nothing of the project, and a worker without it can say so.
+"""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ def spatial(layer: Layer) -> dict[str, Any]:
 
 
 def kernel_and_bias(layer: Layer) -> list[Value]:
+    """The layer's weights, its kernel first."""
     return [layer.weight(index) for index in range(len(layer.arrays))]
 
 

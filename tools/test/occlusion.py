@@ -69,8 +69,11 @@ def disc(shape: FloatArray, name: str, crop_size: int, seed: int) -> Disc:
 
 
 class Measured(NamedTuple):
-    """One model at one size: NME (n,) of S_d, S_hat_0 and S_hat_T, and of S_hat_T's visible and hidden landmarks; the
-    share of landmarks hidden. Fractions; NaN where a face has no landmark of the kind."""
+    """One model at one size of the disc.
+
+    NME (n,) of S_d, S_hat_0 and S_hat_T, and of S_hat_T's visible and hidden landmarks; the share of landmarks hidden.
+    Fractions; NaN where a face has no landmark of the kind.
+    """
 
     s_d: FloatArray
     initial: FloatArray

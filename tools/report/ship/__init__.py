@@ -1,0 +1,1 @@
+"""A model that ships: weights at half precision, tested as they are, and their card."""
