@@ -1,7 +1,7 @@
 """Packages that Debian has not: each group of pyproject.toml in a virtual environment of its own over the system's.
 
-Standard library only. An environment's folder is named by what is in it, so a changed pin makes another one, and two
-versions of the project share what they agree on.
+Standard library only. requirements/GROUP.txt fixes them all with their checksums (lock.py). An environment's folder is
+named by what is in it, so a changed pin makes another one, and two versions of the project share what they agree on.
 """
 
 import fcntl
@@ -31,8 +31,24 @@ def folder(group: str, project: Path = PROJECT) -> Path:
     known = groups(project)
     if group not in known:
         raise BuildError(f"no group of packages is called {group!r}", f"choose of {', '.join(sorted(known))}")
-    content = "\0".join([f"{sys.version_info.major}.{sys.version_info.minor}", *sorted(known[group])])
+    content = "\0".join([f"{sys.version_info.major}.{sys.version_info.minor}", *words_for_pip(group, project)])
     return root() / "venv" / f"{group}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+
+
+def requirements(group: str, project: Path = PROJECT) -> Path:
+    """The file that fixes a group's packages, there or not."""
+    return project / "requirements" / f"{group}.txt"
+
+
+def words_for_pip(group: str, project: Path = PROJECT) -> list[str]:
+    """What decides which packages an environment has: the lines of its file, or what the group asks for."""
+    path = requirements(group, project)
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else groups(project)[group]
+
+
+def system_python() -> str:
+    """The Python that environments are made over, whichever of them runs this."""
+    return str(Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}"))
 
 
 def is_made(group: str) -> bool:
@@ -66,8 +82,10 @@ def ensure(group: str, say: Callable[[str], None]) -> Path:
         wanted = groups()[group]
         say(f"fetching {', '.join(wanted)} from PyPI into {place}")
         shutil.rmtree(place, ignore_errors=True)
-        _run([sys.executable, "-m", "venv", "--system-site-packages", str(place)], "sudo apt-get install python3-venv")
-        _run([str(python(group)), "-m", "pip", "install", "--quiet", *wanted], "see pip's last lines above")
+        fixed = requirements(group)
+        packages = ["--require-hashes", "--requirement", str(fixed)] if fixed.is_file() else wanted
+        _run([system_python(), "-m", "venv", "--system-site-packages", str(place)], "sudo apt-get install python3-venv")
+        _run([str(python(group)), "-m", "pip", "install", "--quiet", *packages], "see pip's last lines above")
         (place / MADE).touch()
     return place
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from layers.common.errors import RarError, run_command
 from tools import PROJECT
-from tools.build import system_packages, venv
+from tools.build import lock, system_packages, venv
 from tools.build.__main__ import main as build
 from tools.build.cache import Cache, root
 from tools.build.environment import CaffeNotBuilt, caffe_environment
@@ -121,6 +121,17 @@ def packages(words: Sequence[str]) -> int:
     return 0
 
 
+def fix_packages(words: Sequence[str]) -> int:
+    """`rar-caffe lock [GROUP ...]`: fix every package of the groups, with checksums, after a change of pins."""
+    if HELP & set(words):
+        print("Usage: rar-caffe lock [GROUP]...\n\nWrites requirements/GROUP.txt from pyproject.toml.")
+        return 0
+    for group in words or [known for known in venv.groups() if known != lock.RESOLVER]:
+        lock.lock(group, say)
+        print(venv.requirements(group))
+    return 0
+
+
 def print_environment(words: Sequence[str]) -> int:
     """`rar-caffe env`: lines of `export NAME=value` for a shell."""
     parser = argparse.ArgumentParser(
@@ -201,6 +212,7 @@ OWN: dict[str, Callable[[Sequence[str]], int]] = {
     "run": run,
     "doctor": doctor.main,
     "self-test": self_test,
+    "lock": fix_packages,
     "lint": lint,
 }
 

@@ -162,6 +162,7 @@ PLAIN = {
     "env": "print what to export so that `caffe train` works by hand",
     "run": "run any program with Caffe on its paths: run caffe test ..., run python3 ...",
     "doctor": "what this machine has and lacks",
+    "lock": "fix the packages of the groups after a change of their pins",
     "self-test": "the project's tests, all that this machine can run",
     "lint": "ruff and mypy",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -152,11 +153,20 @@ def test_packages_are_named_by_what_is_in_them(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("RAR_CACHE", str(tmp_path))
     folder = venv.folder("onnx")
     assert folder.parent == tmp_path / "venv"
+    shutil.copytree(PROJECT / "requirements", tmp_path / "requirements")
     (tmp_path / "pyproject.toml").write_text((PROJECT / "pyproject.toml").read_text().replace("line-length = 120", ""))
     assert venv.folder("onnx", tmp_path) == folder, "a changed lint setting is no reason to fetch packages again"
-    (tmp_path / "pyproject.toml").write_text((PROJECT / "pyproject.toml").read_text().replace("onnx==", "onnx>="))
+    with venv.requirements("onnx", tmp_path).open("a") as file:
+        file.write("another==1.0\n")
     assert venv.folder("onnx", tmp_path) != folder
     assert venv.folder("web", tmp_path) == venv.folder("web")
+
+
+@pytest.mark.parametrize("group", sorted(set(venv.groups()) - {"lock"}))
+def test_packages_are_fixed_with_checksums_as_pyproject_asks(group: str) -> None:
+    text = venv.requirements(group).read_text()
+    for wanted in venv.groups()[group]:
+        assert f"\n{wanted} \\\n    --hash=sha256:" in text, "run ./rar-caffe lock"
 
 
 def test_given_boxes_need_no_finder(monkeypatch: pytest.MonkeyPatch) -> None:
