@@ -15,7 +15,7 @@ from layers.samples import VGG_MEAN
 from tools import PROJECT
 from tools.model import network
 from tools.model.caffe_net import forward, net_from
-from tools.model.presets import PRESETS, Preset
+from tools.model.presets import COMMITTED, Preset
 from tools.model.weights import load_weights
 
 PROTOTXT = PROJECT / "prototxt"
@@ -42,7 +42,7 @@ class CropDetector:
         """RarError when the weights are not those of this preset."""
         self.preset = preset
         file = deploy or PROTOTXT / preset.name / "deploy.prototxt"
-        variant = preset.name not in PRESETS and not deploy
+        variant = preset.name not in COMMITTED and not deploy
         self.net = net_from(network.deploy(preset), caffe.TEST) if variant else caffe.Net(str(file), caffe.TEST)
         load_weights(self.net, weights)
 

@@ -1,7 +1,7 @@
 """The presets: every size and setting of a network that the paper leaves open; the paper's own: layers.common.paper.
 
-A preset is one folder under prototxt/. `vgg19` is the paper's network; the others are it at other sizes. A variant,
-such as "vgg19_128+weighting=uniform" for an ablation, has no folder: its files are made where it is trained.
+`vgg19` is the paper's network; the others are it at other sizes. Those that are trained and taught from have a folder
+under prototxt/. Files of the others, and of variants such as "vgg19_128+steps=8", are made where they are used.
 """
 
 from __future__ import annotations
@@ -212,6 +212,8 @@ AFLW_128 = _with_landmarks(VGG19_128, "aflw_128", 5, 50)
 AFLW_COMPACT = _with_landmarks(COMPACT, "aflw_compact", 5, 50)
 
 PRESETS = {chosen.name: chosen for chosen in (VGG19, VGG19_128, COMPACT, TINY, COFW_128, AFLW_128, AFLW_COMPACT)}
+
+COMMITTED = ("vgg19", "vgg19_128", "compact", "tiny", "aflw_compact")  # those with a folder under prototxt/
 
 
 def preset(name: str) -> Preset:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -14,9 +12,11 @@ from layers.common import paper
 from layers.common.errors import RarError, run_command
 from tools import PROJECT
 from tools.model import network
-from tools.model.presets import PRESETS, Phase, Preset
+from tools.model.presets import COMMITTED, PRESETS, Phase, Preset, preset
+from tools.model.text import net_text
 
 PROTOTXT = PROJECT / "prototxt"
+COUNTED = "# Steps, and what is of a step, are counted from 0.\n"
 HEADER = "# Made from tools/model/network.py and tools/model/presets.py: change those, then make prototxt.\n"
 
 SOLVER = """\
@@ -63,28 +63,26 @@ def solver(preset: Preset, phase: Phase, net: str, prefix: str) -> str:
     )
 
 
-def text(proto: Any) -> str:
-    """A net as prototxt, JSON parameters in single quotes so that they can be read."""
-    plain = re.sub(r'param_str: "(.*)"', lambda match: "param_str: '" + match[1].replace('\\"', '"') + "'", str(proto))
-    return HEADER + plain
-
-
 def files(preset: Preset, folder: Path) -> Iterator[tuple[Path, str]]:
     """Every file of a preset and its text. folder: where the solvers are to look for the nets."""
     warm_up = solver(preset, preset.warm_up, f"{folder}/train_val_warm_up.prototxt", "warm_up")
     end_to_end = solver(preset, preset.end_to_end, f"{folder}/train_val.prototxt", "rar")
-    yield folder / "train_val.prototxt", text(network.train_val(preset, warm_up=False))
-    yield folder / "train_val_warm_up.prototxt", text(network.train_val(preset, warm_up=True))
-    yield folder / "deploy.prototxt", text(network.deploy(preset))
+    yield folder / "train_val.prototxt", HEADER + COUNTED + net_text(network.train_val(preset, warm_up=False))
+    yield folder / "train_val_warm_up.prototxt", HEADER + net_text(network.train_val(preset, warm_up=True))
+    yield folder / "deploy.prototxt", HEADER + COUNTED + net_text(network.deploy(preset))
     yield folder / "solver.prototxt", HEADER + end_to_end
     yield folder / "solver_warm_up.prototxt", HEADER + warm_up
 
 
 def folder_of(preset: Preset, run: Path) -> Path:
-    """Where the files of a preset are: its committed folder; for a variant prototxt/ in `run`, written now."""
-    if preset.name in PRESETS:
+    """Where the files of a preset are: its committed folder; without one prototxt/ in `run`, written now."""
+    if preset.name in COMMITTED:
         return PROTOTXT / preset.name
-    folder = run / "prototxt"
+    return write(preset, run / "prototxt")
+
+
+def write(preset: Preset, folder: Path) -> Path:
+    """Write the files of a preset; returns their folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in files(preset, folder):
         path.write_text(text)
@@ -93,14 +91,22 @@ def folder_of(preset: Preset, run: Path) -> Path:
 
 @click.command(help=__doc__)
 @click.option("--check", is_flag=True, help="write nothing; fail when a file differs")
-def main(check: bool) -> None:
+@click.option("--preset", "name", help="any preset or variant, instead of those under prototxt/")
+@click.option("--out", type=click.Path(path_type=Path), help="folder for the files of that preset")
+def main(check: bool, name: str | None, out: Path | None) -> None:
+    if name or out:
+        if not (name and out) or check:
+            raise RarError("--preset NAME and --out FOLDER go together, without --check")
+        write(preset(name), out)
+        print(out)
+        return
     stale = []
-    for preset in PRESETS.values():
-        for name, text in files(preset, Path("prototxt", preset.name)):
-            path = PROTOTXT.parent / name
+    for committed in COMMITTED:
+        for file, text in files(PRESETS[committed], Path("prototxt", committed)):
+            path = PROTOTXT.parent / file
             if path.is_file() and path.read_text() == text:
                 continue
-            stale.append(str(name))
+            stale.append(str(file))
             if not check:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)

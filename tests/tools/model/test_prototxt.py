@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,13 +16,14 @@ from google.protobuf import text_format
 
 from layers.common.errors import RarError
 from tests.conftest import PROJECT
-from tools.model import prototxt
-from tools.model.presets import PRESETS
+from tools.model import network, prototxt
+from tools.model.presets import COMMITTED, PRESETS
 from tools.model.presets import preset as make_preset
 from tools.model.prototxt import PROTOTXT
+from tools.model.text import net_text
 
 NAMES = ("deploy", "solver", "solver_warm_up", "train_val", "train_val_warm_up")
-ALL = pytest.mark.parametrize("preset", list(PRESETS))
+ALL = pytest.mark.parametrize("preset", COMMITTED)
 
 
 def read_net(preset: str, name: str) -> Any:
@@ -44,7 +46,17 @@ def test_a_variants_files_are_made_in_its_run(tmp_path: Path) -> None:
     solver = text_format.Parse((folder / "solver.prototxt").read_text(), caffe_pb2.SolverParameter())
     assert solver.net == str(folder / "train_val.prototxt")
     assert '"weighting": "uniform"' in (folder / "deploy.prototxt").read_text()
-    assert prototxt.folder_of(make_preset("tiny"), tmp_path) == Path("prototxt/tiny")
+    assert prototxt.folder_of(make_preset("tiny"), tmp_path) == PROTOTXT / "tiny"
+
+
+@pytest.mark.parametrize("name", sorted(set(PRESETS) - set(COMMITTED)))
+def test_a_preset_without_a_folder_of_its_own(name: str, tmp_path: Path) -> None:
+    assert prototxt.folder_of(make_preset(name), tmp_path) == tmp_path / "prototxt"
+    prototxt.main(["--preset", name, "--out", str(tmp_path / "mine")], standalone_mode=False)
+    solver = text_format.Parse((tmp_path / "mine" / "solver.prototxt").read_text(), caffe_pb2.SolverParameter())
+    assert solver.net == str(tmp_path / "mine" / "train_val.prototxt")
+    with pytest.raises(RarError, match="go together"):
+        prototxt.main(["--preset", name], standalone_mode=False)
 
 
 @pytest.fixture
@@ -71,7 +83,7 @@ def test_a_file_changed_by_hand_is_named_and_mended(copies: Path) -> None:
 
 def test_the_folder_holds_the_presets_and_nothing_else() -> None:
     found = {str(path.relative_to(PROTOTXT)) for path in PROTOTXT.rglob("*.prototxt")}
-    assert found == {f"{preset}/{name}.prototxt" for preset in PRESETS for name in NAMES}
+    assert found == {f"{preset}/{name}.prototxt" for preset in COMMITTED for name in NAMES}
 
 
 @ALL
@@ -149,10 +161,36 @@ def test_the_warm_up_net_is_the_cnn_alone(preset: str) -> None:
         assert full[layer.name] == list(layer.convolution_param.kernel_size)
 
 
-def test_json_in_the_files_can_be_read_by_people() -> None:
-    text = (PROTOTXT / "vgg19" / "train_val.prototxt").read_text()
+@ALL
+def test_the_files_can_be_read_by_people(preset: str) -> None:
+    """Short, a comment before each part, JSON in single quotes, numbers as they were written."""
+    text = (PROTOTXT / preset / "train_val.prototxt").read_text()
+    assert text.count("\n") <= 2200
     assert """param_str: '{"source": "$DATA/train", "batch_size": 2}'""" in text
     assert "\\" not in text
+    assert "# Step 3: attention centre, eq. (12)" in text
+    assert text.count("# Step 14: ") == text.count("# Step 0: ") >= 6
+    assert max(len(number) for number in re.findall(r" -?\d+\.\d+", text)) <= 12
+    assert "min: -0.1 max: 0.1" in text
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "tiny+steps=3+policy=fixed"])
+def test_the_text_is_the_same_net(name: str) -> None:
+    """What Caffe parses is the message that net_spec made, bit by bit."""
+    preset = make_preset(name)
+    nets = [network.train_val(preset, warm_up=False), network.train_val(preset, warm_up=True), network.deploy(preset)]
+    for net in nets:
+        assert text_format.Parse(net_text(net), caffe_pb2.NetParameter()).SerializeToString() == net.SerializeToString()
+
+
+def test_numbers_and_words_that_are_hard_to_write() -> None:
+    net = caffe_pb2.NetParameter(name="a \"b\" 'c' \\ é")
+    layer = net.layer.add(name="x", type="Power", top=["y"], loss_weight=[1e-7, 0.1, 3e38, -1.5])
+    layer.power_param.power = 1 / 3
+    layer.phase = caffe_pb2.TEST
+    layer.include.add()
+    net.force_backward = True
+    assert text_format.Parse(net_text(net), caffe_pb2.NetParameter()) == net
 
 
 def test_caffe_reads_a_deploy_net() -> None:
