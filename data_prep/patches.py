@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from data_prep.augmentation import Augmentation, Pose
 from data_prep.crops import Matrix, crop_side, crop_transform, shrinkage
-from data_prep.images import Image, read_image
+from data_prep.images import Image, is_truncated, read_image
 from data_prep.records import FaceRecord
 from data_prep.rendering import CropSettings, Row, View, jpeg_datum
-from layers.common.prepared import PATCHES, PreparedSet, kind_of
+from layers.common.errors import RarError
+from layers.common.prepared import IMAGES, PATCHES, REMEDY, PreparedSet, kind_of
 from layers.common.schemes import Scheme
 
 # Px of the patch per px of the plain crop, where the photograph has as many. With 1.5 crops are as sharp as those cut
@@ -102,6 +103,12 @@ class PatchSet(PreparedSet):
         own = self.folder / OCCLUDERS
         occluders = own if own.is_dir() else None
         self.settings = CropSettings(self.crop_size, float(file.attrs["margin"]), amounts, self.seed, occluders)
+
+    def picture(self, row: int, size: tuple[int, ...] | None = None) -> NDArray[np.uint8]:
+        """The patch (H, W, 3), BGR. RarError when it is damaged, or not of that size."""
+        if is_truncated(self.datum(row).data):
+            raise RarError(f"{self.folder / IMAGES}, row {row}: the JPEG is cut short: {REMEDY}")
+        return super().picture(row, size)
 
     def record(self, row: int) -> FaceRecord:
         """The face of a row, in px of the original image, which its image is not."""

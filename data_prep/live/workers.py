@@ -31,11 +31,18 @@ MOST = 8  # processes; more than the fastest GPU wants
 _AHEAD = 4  # crops per process that may be under way or waiting
 _PATIENCE = 5.0  # s for a process to end by itself
 _PROJECT = Path(__file__).resolve().parents[2]
+_running: weakref.WeakSet[Workers] = weakref.WeakSet()
 
 
 def usual_number(solvers: int) -> int:
     """Of processes for each of `solvers` trainings on this machine: half of the cores, Caffe has work for the others."""
     return max(1, min(MOST, cores() // 2 // solvers))
+
+
+def end_workers() -> None:
+    """End all processes that draw for this one: Caffe never lets go of a Python layer, nor the layer of its processes."""
+    for workers in list(_running):
+        workers.close()
 
 
 class _Due(NamedTuple):
@@ -48,7 +55,8 @@ class _Due(NamedTuple):
 class Workers:
     """Draws the samples first, first + step, ... of `faces` in `count` processes, `ahead` or a few more in advance.
 
-    The crops are those of LiveFaces.draw, whatever the number of processes. They start with the first `take`.
+    The crops are those of LiveFaces.draw, whatever the number of processes. They start with the first `take`, and again
+    with the first after `close` or `end_workers`.
     """
 
     def __init__(self, faces: LiveFaces, count: int, ahead: int = 0) -> None:
@@ -79,6 +87,7 @@ class Workers:
 
     def close(self) -> None:
         """End the processes; done too when this is garbage, and when the program ends."""
+        _running.discard(self)
         if self._connections:
             self._finalizer()
             self._connections = []
@@ -96,6 +105,7 @@ class Workers:
             os.close(memory)
         self._processes = [process for process, _ in started]
         self._connections = [connection for _, connection in started]
+        _running.add(self)
         self._finalizer = weakref.finalize(self, _end, self._processes, self._connections)
         self._step = 0
         for worker, connection in enumerate(self._connections):
@@ -137,7 +147,7 @@ class Workers:
 
 def _start_worker(memory: int) -> tuple[subprocess.Popen[bytes], Connection]:
     ours, theirs = Pipe()
-    command = [sys.executable, "-m", "data_prep.live.worker", str(memory), str(theirs.fileno())]
+    command = [_interpreter(), "-m", "data_prep.live.worker", str(memory), str(theirs.fileno())]
     paths = [str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment = {**os.environ, **one, "PYTHONPATH": os.pathsep.join(paths)}
@@ -147,6 +157,12 @@ def _start_worker(memory: int) -> tuple[subprocess.Popen[bytes], Connection]:
             command, env=environment, pass_fds=(memory, theirs.fileno()), stdin=subprocess.DEVNULL, process_group=0
         )
     return process, ours
+
+
+def _interpreter() -> str:
+    """This Python as a program; in the `caffe` program sys.executable is whatever python3 comes first on the PATH."""
+    program = Path(sys.exec_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
+    return str(program) if program.is_file() else sys.executable
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]], connections: Sequence[Connection]) -> None:

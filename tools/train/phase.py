@@ -14,6 +14,7 @@ import numpy as np
 from google.protobuf import text_format
 from tqdm import tqdm
 
+from data_prep.live.workers import end_workers
 from layers.common.errors import RarError
 from tools.common.stopping import stop_requests
 from tools.model.caffe_net import forward
@@ -95,7 +96,10 @@ class PhaseTrainer:
         elif start:
             self._start_from(solver.net, start, names)
         self.ranks.begin(solver, self.solver_file, snapshot.state if snapshot else None)
-        self._loop(solver)
+        try:
+            self._loop(solver)
+        finally:
+            end_workers()
         self.ranks.rest()
         last = self.snapshots.take(solver)
         last.weights.rename(self.result)
