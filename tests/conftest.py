@@ -105,4 +105,4 @@ def prepared(drawn_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def prepared_live(drawn_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same faces for live augmentation: train/ holds patches, val/ crops; no other sets. Not to be written to."""
     folder = tmp_path_factory.mktemp("live") / "data"
-    return prepare_drawn(drawn_faces, folder, "--sets train --augment live --quality 90")
+    return prepare_drawn(drawn_faces, folder, "--sets train --augment live --quality 90 --occluded 0.15")

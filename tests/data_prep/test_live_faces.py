@@ -13,12 +13,12 @@ from click.testing import CliRunner
 from data_prep import prepare_300w
 from data_prep.live.faces import LiveFaces, copy_number
 from layers.common.errors import RarError
-from layers.common.shapes import similarity_fit
+from layers.common.shapes import affine_apply, mirror_shape, similarity_fit
 
 
 @pytest.fixture(scope="module")
 def faces(prepared_live: Path) -> LiveFaces:
-    return LiveFaces(prepared_live / "train", seed=5)
+    return LiveFaces(prepared_live / "train", seed=1)
 
 
 def test_every_face_once_an_epoch_in_another_order(faces: LiveFaces) -> None:
@@ -43,7 +43,7 @@ def test_every_copy_once_and_half_of_them_mirrored() -> None:
 
 def test_a_sample_is_the_same_whoever_draws_it(faces: LiveFaces, prepared_live: Path) -> None:
     images, shapes = faces.batch(7, 5)
-    other = LiveFaces(prepared_live / "train", seed=5)
+    other = LiveFaces(prepared_live / "train", seed=1)
     for i in reversed(range(5)):
         crop = other.draw(7 + i)
         np.testing.assert_array_equal(crop.image, images[i])
@@ -56,7 +56,7 @@ def test_another_seed_epoch_or_phase_is_another_crop(faces: LiveFaces, prepared_
         (sample,) = found
         return samples.draw(sample).image.tobytes()
 
-    others = [LiveFaces(prepared_live / "train", seed=6), LiveFaces(prepared_live / "train", 5, 1_000_000)]
+    others = [LiveFaces(prepared_live / "train", seed=2), LiveFaces(prepared_live / "train", 1, 1_000_000)]
     crops = [*(of_row(faces, epoch) for epoch in range(4)), *(of_row(other, 0) for other in others)]
     assert len(set(crops)) == 6
 
@@ -85,28 +85,21 @@ def test_the_dots_stay_on_the_landmarks(raw: Path, tmp_path: Path) -> None:
 
 def test_amounts_are_those_of_the_data(faces: LiveFaces) -> None:
     """By the shapes alone: turns to 30 degrees, sizes to exp(0.15), both ways, and the asked share of occluders."""
-    plain = faces.set.shape.astype(np.float64)
     angles, scales, hidden = [], [], 0
     for sample in range(6 * len(faces)):
-        row, _ = faces.visit(sample)
+        row, visit = faces.visit(sample)
         crop = faces.draw(sample)
-        matrix = similarity_fit(plain[row], crop.shape.astype(np.float64))
-        mirrored = similarity_fit(plain[row] * (-1, 1), crop.shape[list(faces.set.scheme.mirror)].astype(np.float64))
-        best = min((matrix, mirrored), key=lambda m: np.abs(fitted(m, plain[row], m is mirrored, crop.shape, faces)))
-        angles.append(np.degrees(np.arctan2(best[1, 0], best[0, 0])))
-        scales.append(np.hypot(best[0, 0], best[1, 0]))
+        plain, drawn = faces.set.shape[row].astype(np.float64), crop.shape.astype(np.float64)
+        if copy_number(str(faces.set.name[row]), visit) % 2:
+            drawn = mirror_shape(drawn, faces.set.scheme, 64)
+        matrix = similarity_fit(plain, drawn)
+        np.testing.assert_allclose(affine_apply(matrix, plain), drawn, atol=1e-3)
+        angles.append(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0])))
+        scales.append(np.hypot(matrix[0, 0], matrix[1, 0]))
         hidden += bool(crop.occluded.any())
     assert 25 < max(angles) <= 30.01 and -30.01 <= min(angles) < -25
     assert 1.12 < max(scales) <= 1.163 and 0.86 <= min(scales) < 0.89
-    # A few occluders hide no landmark.
-    assert 0.25 < hidden / len(angles) < 0.45
-
-
-def fitted(matrix: np.ndarray, plain: np.ndarray, mirrored: bool, shape: np.ndarray, faces: LiveFaces) -> float:
-    """Largest residual of a fit."""
-    source = plain * ((-1, 1) if mirrored else (1, 1))
-    target = shape[list(faces.set.scheme.mirror)] if mirrored else shape
-    return float(np.abs(source @ matrix[:, :2].T + matrix[:, 2] - target).max())
+    assert 0.08 < hidden / len(angles) < 0.2, "asked are 0.15, and some occluders hide no landmark"
 
 
 def test_crops_are_no_live_data(prepared: Path) -> None:
