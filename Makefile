@@ -18,6 +18,8 @@ AFLW_DATA ?= data/mtfl_$(SIZE)
 BOXES    ?= detector
 MARGIN   ?= 1.4
 COFW_MARGIN ?= 1.45
+AUGMENT  ?= fixed
+QUALITY  ?= 95
 COPIES   ?= 10
 OCCLUDED ?= 0.4
 VALIDATION ?= 0
@@ -45,6 +47,9 @@ LISTEN   ?= 127.0.0.1
 WITH_CAFFE := settings="$$($(PYTHON) -m tools.build.environment)" || exit 1; eval "$$settings";
 RAR := $(WITH_CAFFE) $(PYTHON)
 
+# How the training faces are stored.
+TRAINING_CROPS = --augment $(AUGMENT) --quality $(QUALITY) --copies $(COPIES)
+
 .PHONY: help caffe cupy env prototxt vgg19 data-300w data-cofw data-aflw check-data train-300w test-300w test-cofw test-aflw \
   ablations tables report test-occlusion ship finder detect calibrate test-detect detect-many many many-scheduler \
   many-worker onnx test-onnx onnx-packages web web-packages demo bench test test-gpu lint clean
@@ -69,22 +74,22 @@ env: ## print what to export so that `caffe train` and `caffe test` work by hand
 prototxt: caffe ## write prototxt/ anew from tools/model/network.py and tools/model/presets.py
 	@$(RAR) -m tools.model.prototxt
 
-data-300w: caffe ## prepare 300-W: W300=DIR [DATA= BOXES=detector|gt MARGIN= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED=]
+data-300w: caffe ## prepare 300-W: W300=DIR [DATA= BOXES=detector|gt MARGIN= AUGMENT=fixed|live QUALITY= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED=]
 	@test -n "$(W300)" || { echo 'error: give W300=DIR, the root of 300-W with afw/, helen/, lfpw/, ibug/' >&2; exit 1; }
 	@$(RAR) -m data_prep.prepare_300w --raw "$(W300)" --out "$(DATA)" --boxes $(BOXES) --crop-size $(SIZE) \
-	  --margin $(MARGIN) --copies $(COPIES) --occluded $(OCCLUDED) --validation $(VALIDATION) --seed $(SEED) \
+	  --margin $(MARGIN) $(TRAINING_CROPS) --occluded $(OCCLUDED) --validation $(VALIDATION) --seed $(SEED) \
 	  $(if $(OCCLUDERS),--occluders "$(OCCLUDERS)") $(if $(SKIP_BAD),--skip-bad)
 
-data-cofw: caffe ## prepare COFW: COFW=DIR [COFW_DATA= COFW_MARGIN= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED=]
+data-cofw: caffe ## prepare COFW: COFW=DIR [COFW_DATA= COFW_MARGIN= AUGMENT= QUALITY= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED=]
 	@test -n "$(COFW)" || { echo 'error: give COFW=DIR, the folder of COFW_train_color.mat and COFW_test_color.mat' >&2; exit 1; }
 	@$(RAR) -m data_prep.prepare_cofw --raw "$(COFW)" --out "$(COFW_DATA)" --crop-size $(SIZE) --margin $(COFW_MARGIN) \
-	  --copies $(COPIES) --occluded $(OCCLUDED) --validation $(VALIDATION) --seed $(SEED) \
+	  $(TRAINING_CROPS) --occluded $(OCCLUDED) --validation $(VALIDATION) --seed $(SEED) \
 	  $(if $(OCCLUDERS),--occluders "$(OCCLUDERS)") $(if $(SKIP_BAD),--skip-bad)
 
-data-aflw: caffe ## prepare MTFL/AFLW, five points: MTFL=DIR [AFLW_DATA= MARGIN= COPIES= OCCLUDED= VALIDATION= SEED=]
+data-aflw: caffe ## prepare MTFL/AFLW, five points: MTFL=DIR [AFLW_DATA= MARGIN= AUGMENT= QUALITY= COPIES= OCCLUDED= VALIDATION= SEED=]
 	@test -n "$(MTFL)" || { echo 'error: give MTFL=DIR, the folder with training.txt, testing.txt and the pictures' >&2; exit 1; }
 	@$(RAR) -m data_prep.prepare_mtfl --raw "$(MTFL)" --out "$(AFLW_DATA)" --crop-size $(SIZE) --centres 50 \
-	  --margin $(MARGIN) --copies $(COPIES) --occluded $(OCCLUDED) --validation $(VALIDATION) --seed $(SEED) \
+	  --margin $(MARGIN) $(TRAINING_CROPS) --occluded $(OCCLUDED) --validation $(VALIDATION) --seed $(SEED) \
 	  $(if $(OCCLUDERS),--occluders "$(OCCLUDERS)") $(if $(SKIP_BAD),--skip-bad)
 
 check-data: ## verify prepared data: DATA=

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from data_prep import manifest
@@ -78,7 +79,8 @@ def _arrays(rows: PreparedSet, entry: dict[str, Any]) -> Iterator[str]:
     path = rows.folder / LANDMARKS
     corners = rows.normaliser[:, : 2 if rows.scheme.corners else 1]
     finite = np.ones(len(rows), bool)
-    for array in (rows.shape, rows.image_shape, rows.crop_to_image, rows.box, corners):
+    places = [rows.patch_to_image] if isinstance(rows, PatchSet) else []
+    for array in (rows.shape, rows.image_shape, rows.crop_to_image, rows.box, corners, *places):
         finite &= np.isfinite(array.reshape(len(rows), -1)).all(axis=1)
     for row in np.flatnonzero(~finite):
         yield f"{path}, row {row}: a number is not finite"
@@ -91,7 +93,7 @@ def _arrays(rows: PreparedSet, entry: dict[str, Any]) -> Iterator[str]:
         if not np.allclose(rows.normaliser[row], normaliser(rows.image_shape[row], rows.scheme), equal_nan=True):
             yield f"{path}, row {row}: the normaliser is not that of its landmarks"
     if isinstance(rows, PatchSet):
-        yield from _patches(rows)
+        yield from _patches(rows, finite)
     for row in np.flatnonzero((rows.occluded > 1).any(axis=1)):
         yield f"{path}, row {row}: a flag is neither 0 nor 1"
     copies = entry["settings"]["augmentation"]["copies"]
@@ -100,11 +102,11 @@ def _arrays(rows: PreparedSet, entry: dict[str, Any]) -> Iterator[str]:
         yield f"{path}: not {copies} different copies of every face"
 
 
-def _patches(rows: PatchSet) -> Iterator[str]:
-    """A patch is a part of the photograph, upright, at its own resolution or coarser, and begins before its box ends."""
+def _patches(rows: PatchSet, finite: NDArray[np.bool_]) -> Iterator[str]:
+    """A patch is an upright part of the photograph, no finer than it, and begins before its face box ends."""
     path = rows.folder / LANDMARKS
-    for row, (across, down) in enumerate(rows.patch_to_image):
-        box = rows.box[row]
+    for row in np.flatnonzero(finite):
+        (across, down), box = rows.patch_to_image[row], rows.box[row]
         upright = across[1] == down[0] == 0 and across[0] >= 1 - _ROUNDING and down[1] >= 1 - _ROUNDING
         if not upright or across[2] > box[2] or down[2] > box[3]:
             yield f"{path}, row {row}: the patch's place in the photograph cannot be"

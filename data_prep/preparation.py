@@ -17,13 +17,14 @@ from tqdm import tqdm
 
 from data_prep import manifest
 from data_prep.images import check_image
-from data_prep.parallel import in_order
-from data_prep.records import FaceRecord, check_face
 from data_prep.occlusion.library import find_own
+from data_prep.parallel import in_order
 from data_prep.patches import DETAIL, PatchRow, attributes, largest_side, render_patch
+from data_prep.records import FaceRecord, check_face
 from data_prep.rendering import CropSettings, Row, render_face
 from data_prep.writing import Header, clear_partial, write_set
 from layers.common.errors import RarError
+from layers.common.prepared import CROPS, PATCHES
 from layers.common.schemes import Scheme
 
 
@@ -50,9 +51,9 @@ class SetPlan:
         return len(self.records) * self.copies
 
     @property
-    def pictures(self) -> str:
-        """What the rows hold, in words."""
-        return f"patches for crops of {self.crops.size} px" if self.live else f"crops of {self.crops.size} px"
+    def kind(self) -> str:
+        """Of the pictures: CROPS or PATCHES."""
+        return PATCHES if self.live else CROPS
 
     def header(self, scheme: Scheme) -> Header:
         """What the set says about itself."""
@@ -117,12 +118,13 @@ def write_plan(data: Path, plan: SetPlan, scheme: Scheme, workers: int, book: di
     folder = data / plan.name
     if folder.exists():
         _must_agree(folder, entry, settings)
-        print(f"{plan.name}: {plan.rows} {plan.pictures} already there, made with the same settings: kept")
+        print(f"{plan.name}: {plan.rows} {plan.kind} already there, made with the same settings: kept")
         return False
     if clear_partial(folder):
         print(f"{plan.name}: an earlier run was interrupted; starting clean")
     start = time.monotonic()
-    print(f"{plan.name}: {len(plan.records)} faces -> {plan.rows} {plan.pictures}", flush=True)
+    words = f"{PATCHES} for {CROPS}" if plan.live else CROPS
+    print(f"{plan.name}: {len(plan.records)} faces -> {plan.rows} {words} of {plan.crops.size} px", flush=True)
     files = write_set(folder, plan.header(scheme), _rows(plan, scheme, workers))
     book["sets"][plan.name] = {
         "rows": plan.rows,

@@ -107,9 +107,7 @@ class View:
         stored = affine_compose(image_to_crop, mirror_transform(width)) if pose.mirrored else image_to_crop
         self.pixels_to_crop = np.asarray(stored)  # from the photograph as stored, unmirrored
 
-    def draw(
-        self, pixels: Image, pixels_to_image: Matrix, rng: np.random.Generator
-    ) -> tuple[Image, NDArray[np.uint8]]:
+    def draw(self, pixels: Image, pixels_to_image: Matrix, rng: np.random.Generator) -> tuple[Image, NDArray[np.uint8]]:
         """The crop (S, S, 3) and the flags (L,) of its hidden landmarks.
 
         pixels: the photograph or what of it the crop needs, at most about twice too fine; pixels_to_image (2, 3).

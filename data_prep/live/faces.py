@@ -71,7 +71,7 @@ class LiveFaces:
 def copy_number(name: str, visit: int) -> int:
     """The copy of a face (1, 2, ...) that a visit shows: every one once.
 
-    Odd copies are mirrored, so half of the faces, by their names, see copies 1, 2, 3, 4 and the others 2, 1, 4, 3: in each
-    epoch about half of the crops are mirrored, and of two visits of a face exactly one.
+    Odd copies are mirrored. Half of the faces, by their names, show copies 1, 2, 3, 4, and the others 2, 1, 4, 3: so
+    about half of the crops of an epoch are mirrored, and half of those of a face.
     """
     return 1 + (visit ^ (zlib.crc32(name.encode()) & 1))

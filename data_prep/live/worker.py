@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import sys
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 import cv2
@@ -40,10 +41,8 @@ def serve(memory: int, connection: Connection) -> None:
 def main() -> None:
     memory, connection = map(int, sys.argv[1:])
     cv2.setNumThreads(1)  # the processes are the parallelism
-    try:
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the training has ended, in whatever way
         serve(memory, Connection(connection))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        pass  # the training has ended, in whatever way
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +44,7 @@ def drawing_for(folder: Path) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if MODULE in (process / "cmdline").read_text() and Path(os.readlink(process / "cwd")) == folder:
+            if MODULE in (process / "cmdline").read_text() and (process / "cwd").readlink() == folder:
                 found.append(process.name)
         except OSError:
             continue
@@ -106,12 +105,11 @@ def test_on_crops_the_committed_net_is_trained(small_project: Path, prepared: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_warm_up_of_the_other_kind_is_taken(
-    project: Path, finished: Path, run_there: RunThere
-) -> None:
+def test_a_warm_up_of_the_other_kind_is_taken(project: Path, finished: Path, run_there: RunThere) -> None:
     """Its place in the data is of no use, and not worth a word."""
     shutil.copy(finished / "warm_up.caffemodel", project)
-    command = "exec /usr/bin/python3 -m tests.tools.small --preset tiny --warm-up warm_up.caffemodel --out o --data $DATA"
+    options = "--preset tiny --warm-up warm_up.caffemodel --out o --data $DATA"
+    command = f"exec /usr/bin/python3 -m tests.tools.small {options}"
     stopped = run_there(project, "sh", "-c", command, GLOG_minloglevel="2", INTERRUPT="3 SIGINT")
     assert stopped.returncode == 130, stopped.stderr[-2000:]
     assert "start anew" not in stopped.stderr
