@@ -79,8 +79,10 @@ def _arrays(rows: PreparedSet, entry: dict[str, Any]) -> Iterator[str]:
     path = rows.folder / LANDMARKS
     corners = rows.normaliser[:, : 2 if rows.scheme.corners else 1]
     finite = np.ones(len(rows), bool)
-    places = [rows.patch_to_image] if isinstance(rows, PatchSet) else []
-    for array in (rows.shape, rows.image_shape, rows.crop_to_image, rows.box, corners, *places):
+    arrays: list[NDArray[np.floating]] = [rows.shape, rows.image_shape, rows.crop_to_image, rows.box, corners]
+    if isinstance(rows, PatchSet):
+        arrays.append(rows.patch_to_image)
+    for array in arrays:
         finite &= np.isfinite(array.reshape(len(rows), -1)).all(axis=1)
     for row in np.flatnonzero(~finite):
         yield f"{path}, row {row}: a number is not finite"
@@ -115,7 +117,7 @@ def _patches(rows: PatchSet, finite: NDArray[np.bool_]) -> Iterator[str]:
 def _images(rows: PreparedSet) -> Iterator[str]:
     """Every image must be whole, of the right size, and in the row its label says."""
     path = rows.folder / IMAGES
-    size = (rows.crop_size, rows.crop_size)
+    size: tuple[int, ...] = (rows.crop_size, rows.crop_size)
     patches = isinstance(rows, PatchSet)
     wanted = "the colour JPEG in it" if patches else f"a {rows.crop_size} px colour JPEG"
     for row in tqdm(range(len(rows)), rows.folder.name, unit="picture", disable=None, leave=False):

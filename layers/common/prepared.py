@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import cv2
 import h5py
@@ -162,7 +163,7 @@ class PreparedSet:
         """End the reading transaction; the environment stays open for the process's other readers."""
         self._transaction.abort()
 
-    def __enter__(self) -> PreparedSet:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -141,8 +141,8 @@ def test_they_end_with_their_training(prepared_live: Path, ending: str) -> None:
             assert len(theirs) == 2
             os.killpg(owner.pid, signal.Signals[ending])  # as a terminal does
         else:
-            theirs = []
-            wait_until(lambda: bool(theirs.extend(children(owner.pid)) or len(theirs) >= 2))
+            wait_until(lambda: len(children(owner.pid)) == 2)
+            theirs = children(owner.pid)
         owner.wait(60)
         errors = owner.stderr.read()
     assert len(theirs) >= 2
