@@ -92,6 +92,19 @@ def test_stopped_by_ctrl_c(project: Path, finished: Path, run_live: Callable[...
     assert (project / "out" / "rar.caffemodel").read_bytes() == (finished / "rar.caffemodel").read_bytes()
 
 
+def test_caffe_train_on_the_files_of_the_run(
+    project: Path, finished: Path, prepared_live: Path, run_there: RunThere
+) -> None:
+    """Caffe's own program, in which Python is a guest, draws and ends as well."""
+    shutil.copytree(finished, project / "out")
+    command = ("caffe", "train", "-solver", "out/warm_up_solver.prototxt")
+    done = run_there(project, *command, DATA=str(prepared_live), TEST_SET="val")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "Optimization Done." in done.stderr
+    assert place(project / "out" / "warm_up_iter_4.caffemodel") == [0, 8]
+    assert drawing_for(project) == []
+
+
 def test_another_seed_sees_other_crops(small_project: Path, prepared_live: Path, tmp_path: Path) -> None:
     net = small_project / "prototxt" / "tiny" / "train_val.prototxt"
     text = {seed: net_of_run(net, prepared_live, tmp_path, "rar", seed).read_text() for seed in (1, 2)}
