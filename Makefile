@@ -13,7 +13,8 @@ option = $(if $(call given,$(2)),--$(1) $(call quoted,$(call given,$(2))))
 flag = $(if $(filter 1,$(call given,$(2))),--$(1))
 
 MODEL = $(call option,preset,PRESET) $(call option,run,OUT) $(call option,weights,WEIGHTS)
-PREPARE = $(call option,preset,PRESET) $(call option,copies,COPIES) $(call option,occluded,OCCLUDED) \
+PREPARE = $(call option,preset,PRESET) $(call option,augment,AUGMENT) $(call option,quality,QUALITY) \
+  $(call option,copies,COPIES) $(call option,occluded,OCCLUDED) \
   $(call option,occluders,OCCLUDERS) $(call option,validation,VALIDATION) $(call option,seed,SEED) $(call flag,skip-bad,SKIP_BAD)
 TRAIN = $(call option,preset,PRESET) $(call option,seed,SEED) $(call option,gpus,GPUS) $(call option,warm-up,WARM_UP) \
   $(call option,warm-up-iterations,WARM_UP_ITERATIONS) $(call option,iterations,ITERATIONS)
@@ -40,13 +41,13 @@ env: ## print what to export so that `caffe train` and `caffe test` work by hand
 prototxt: ## write prototxt/ anew from tools/model/network.py and tools/model/presets.py
 	@$(RAR) prototxt
 
-data-300w: ## prepare 300-W: W300=DIR [PRESET= DATA= BOXES=detector|gt MARGIN= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED= SKIP_BAD=1]
+data-300w: ## prepare 300-W: W300=DIR [PRESET= DATA= BOXES=detector|gt MARGIN= AUGMENT=fixed|live QUALITY= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED= SKIP_BAD=1]
 	@$(RAR) data 300w $(call option,raw,W300) $(call option,out,DATA) $(call option,boxes,BOXES) $(call option,margin,MARGIN) $(PREPARE)
 
-data-cofw: ## prepare COFW: COFW=DIR [PRESET= COFW_DATA= COFW_MARGIN= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED= SKIP_BAD=1]
+data-cofw: ## prepare COFW: COFW=DIR [PRESET= COFW_DATA= COFW_MARGIN= AUGMENT=fixed|live QUALITY= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED= SKIP_BAD=1]
 	@$(RAR) data cofw $(call option,raw,COFW) $(call option,out,COFW_DATA) $(call option,margin,COFW_MARGIN) $(PREPARE)
 
-data-aflw: ## prepare MTFL/AFLW, five points: MTFL=DIR [PRESET= AFLW_DATA= MARGIN= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED= SKIP_BAD=1]
+data-aflw: ## prepare MTFL/AFLW, five points: MTFL=DIR [PRESET= AFLW_DATA= MARGIN= AUGMENT=fixed|live QUALITY= COPIES= OCCLUDED= OCCLUDERS= VALIDATION= SEED= SKIP_BAD=1]
 	@$(RAR) data aflw $(call option,raw,MTFL) $(call option,out,AFLW_DATA) $(call option,margin,MARGIN) $(PREPARE)
 
 check-data: ## verify prepared data: [PRESET= DATA=]

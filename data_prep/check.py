@@ -11,16 +11,18 @@ from typing import Any
 import click
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from data_prep import manifest
 from data_prep.images import is_truncated
+from data_prep.patches import PatchSet, open_set
 from data_prep.rendering import normaliser
 from data_prep.shape_pool import FILE as POOL
 from data_prep.shape_pool import normalise_frame
 from layers.common import schemes
 from layers.common.errors import RarError, run_command
-from layers.common.prepared import IMAGES, LANDMARKS, PreparedSet
+from layers.common.prepared import IMAGES, LANDMARKS, PreparedSet, kind_of
 from layers.common.shapes import affine_apply
 
 _SHOWN = 20  # problem lines per set
@@ -63,7 +65,7 @@ def _leftovers(data: Path, book: dict[str, Any]) -> Iterator[str]:
 
 def _set(folder: Path, entry: dict[str, Any]) -> Iterator[str]:
     try:
-        with PreparedSet(folder) as rows:
+        with open_set(folder) as rows:
             if len(rows) != entry["rows"]:
                 yield f"{folder}: {len(rows)} rows, the manifest says {entry['rows']}"
             yield from _arrays(rows, entry)
@@ -77,7 +79,10 @@ def _arrays(rows: PreparedSet, entry: dict[str, Any]) -> Iterator[str]:
     path = rows.folder / LANDMARKS
     corners = rows.normaliser[:, : 2 if rows.scheme.corners else 1]
     finite = np.ones(len(rows), bool)
-    for array in (rows.shape, rows.image_shape, rows.crop_to_image, rows.box, corners):
+    arrays: list[NDArray[np.floating]] = [rows.shape, rows.image_shape, rows.crop_to_image, rows.box, corners]
+    if isinstance(rows, PatchSet):
+        arrays.append(rows.patch_to_image)
+    for array in arrays:
         finite &= np.isfinite(array.reshape(len(rows), -1)).all(axis=1)
     for row in np.flatnonzero(~finite):
         yield f"{path}, row {row}: a number is not finite"
@@ -89,6 +94,8 @@ def _arrays(rows: PreparedSet, entry: dict[str, Any]) -> Iterator[str]:
     for row in np.flatnonzero(finite):
         if not np.allclose(rows.normaliser[row], normaliser(rows.image_shape[row], rows.scheme), equal_nan=True):
             yield f"{path}, row {row}: the normaliser is not that of its landmarks"
+    if isinstance(rows, PatchSet):
+        yield from _patches(rows, finite)
     for row in np.flatnonzero((rows.occluded > 1).any(axis=1)):
         yield f"{path}, row {row}: a flag is neither 0 nor 1"
     copies = entry["settings"]["augmentation"]["copies"]
@@ -97,22 +104,37 @@ def _arrays(rows: PreparedSet, entry: dict[str, Any]) -> Iterator[str]:
         yield f"{path}: not {copies} different copies of every face"
 
 
+def _patches(rows: PatchSet, finite: NDArray[np.bool_]) -> Iterator[str]:
+    """A patch is an upright part of the photograph, no finer than it, and begins before its face box ends."""
+    path = rows.folder / LANDMARKS
+    for row in np.flatnonzero(finite):
+        (across, down), box = rows.patch_to_image[row], rows.box[row]
+        upright = across[1] == down[0] == 0 and across[0] >= 1 - _ROUNDING and down[1] >= 1 - _ROUNDING
+        if not upright or across[2] > box[2] or down[2] > box[3]:
+            yield f"{path}, row {row}: the patch's place in the photograph cannot be"
+
+
 def _images(rows: PreparedSet) -> Iterator[str]:
     """Every image must be whole, of the right size, and in the row its label says."""
     path = rows.folder / IMAGES
-    for row in tqdm(range(len(rows)), rows.folder.name, unit="crop", disable=None, leave=False):
+    size: tuple[int, ...] = (rows.crop_size, rows.crop_size)
+    patches = isinstance(rows, PatchSet)
+    wanted = "the colour JPEG in it" if patches else f"a {rows.crop_size} px colour JPEG"
+    for row in tqdm(range(len(rows)), rows.folder.name, unit="picture", disable=None, leave=False):
         try:
             datum = rows.datum(row)
-            rows.image(row)
+            image = rows.picture(row) if patches else rows.image(row)
         except RarError as error:
             yield str(error)
             continue
+        if patches:
+            size = image.shape[:2]
         if datum.label != row:
             yield f"{path}, row {row}: holds the image of row {datum.label}"
         elif is_truncated(datum.data):
             yield f"{path}, row {row}: the JPEG is cut short"
-        elif not datum.encoded or (datum.channels, datum.height, datum.width) != (3, rows.crop_size, rows.crop_size):
-            yield f"{path}, row {row}: the Datum does not describe a {rows.crop_size} px colour JPEG"
+        elif not datum.encoded or (datum.channels, datum.height, datum.width) != (3, *size):
+            yield f"{path}, row {row}: the Datum does not describe {wanted}"
 
 
 def _pool(path: Path) -> Iterator[str]:
@@ -141,7 +163,8 @@ def main(data: Path) -> None:
     if problems:
         raise RarError(f"{len(problems)} problems in {data}: prepare it again (make data-300w)")
     for name, entry in manifest.read_manifest(data)["sets"].items():
-        print(f"{name}: {entry['rows']} crops of {entry['faces']} faces, all well")
+        kind = kind_of(data / name)
+        print(f"{name}: {entry['rows']} {kind} of {entry['faces']} faces, all well")
 
 
 if __name__ == "__main__":

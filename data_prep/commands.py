@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from data_prep.augmentation import PLAIN, Augmentation
 from data_prep.parallel import cores
 from data_prep.preparation import SetPlan, split_by_photograph, usable, write_plan
 from data_prep.records import FaceRecord
-from data_prep.rendering import CropSettings
+from data_prep.rendering import JPEG_QUALITY, CropSettings
 from data_prep.shape_pool import CENTRES, write_pool
 from data_prep.subsets import SubsetScan
 from layers.common.errors import RarError
@@ -42,12 +42,20 @@ class Options:
     sets: str
     centres: int
     workers: int
+    augment: str
+    quality: int
     dataset: str
     any_count: bool
     skip_bad: bool
 
     def crops(self, augmentation: Augmentation) -> CropSettings:
         return CropSettings(self.crop_size, self.margin, augmentation, self.seed, self.occluders)
+
+    @property
+    def training(self) -> CropSettings:
+        """How the training faces are cut."""
+        crops = self.crops(Augmentation(copies=self.copies, occluded=self.occluded))
+        return replace(crops, quality=self.quality)
 
 
 def preparation_options(raw_help: str, margin: float, sets: Sequence[str], dataset: str) -> Callable[..., Any]:
@@ -60,13 +68,33 @@ def preparation_options(raw_help: str, margin: float, sets: Sequence[str], datas
         click.option(
             "--margin", default=margin, show_default=True, type=click.FloatRange(0.5, 5), help="Crop side / box side."
         ),
-        click.option("--copies", default=_DEFAULT.copies, show_default=True, type=click.IntRange(1, 1000)),
+        click.option(
+            "--augment",
+            default="fixed",
+            show_default=True,
+            type=click.Choice(["fixed", "live"]),
+            help="Crops drawn now, or in training, anew at every visit.",
+        ),
+        click.option(
+            "--quality",
+            default=JPEG_QUALITY,
+            show_default=True,
+            type=click.IntRange(1, 100),
+            help="Of the JPEG files of `train`.",
+        ),
+        click.option(
+            "--copies",
+            default=_DEFAULT.copies,
+            show_default=True,
+            type=click.IntRange(1, 1000),
+            help="Fixed crops per face.",
+        ),
         click.option(
             "--occluded",
             default=_DEFAULT.occluded,
             show_default=True,
             type=click.FloatRange(0, 1),
-            help="Share of the augmented copies with a synthetic occluder.",
+            help="Share of the augmented crops with a synthetic occluder.",
         ),
         click.option("--seed", default=0, show_default=True, type=click.IntRange(0)),
         click.option("--occluders", type=path, help="Folder of your own RGBA PNG cut-outs."),
@@ -138,8 +166,8 @@ def _plans(scans: list[SubsetScan], options: Options) -> list[SetPlan]:
         records = sorted(unordered, key=lambda record: record.name)
         if name == "train":
             records, validation = split_by_photograph(records, options.validation, options.seed)
-            augmentation = Augmentation(copies=options.copies, occluded=options.occluded)
-            plans.append(SetPlan("train", records, options.crops(augmentation), shuffled=True))
+            live = options.augment == "live"
+            plans.append(SetPlan("train", records, options.training, shuffled=not live, live=live))
             plans.append(SetPlan("val", validation, plain, shuffled=False))
         else:
             plans.append(SetPlan(name, records, plain, shuffled=False))
@@ -163,6 +191,7 @@ def _open_book(options: Options, scans: list[SubsetScan], scheme: Scheme) -> dic
             "boxes": options.boxes, "crop_size": options.crop_size, "margin": options.margin, "copies": options.copies,
             "occluded": options.occluded, "seed": options.seed, "validation": options.validation,
             "occluders": str(options.occluders) if options.occluders else None, "centres": options.centres,
+            "augment": options.augment, "quality": options.quality,
         },
         "counts": {**old.get("counts", {}), **{scan.subset.name: _counts(scan, options.any_count) for scan in scans}},
         "problems": [problem for scan in scans for problem in scan.problems],

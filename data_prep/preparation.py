@@ -6,7 +6,7 @@ import hashlib
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,26 +17,58 @@ from tqdm import tqdm
 
 from data_prep import manifest
 from data_prep.images import check_image
+from data_prep.occlusion.library import find_own
 from data_prep.parallel import in_order
+from data_prep.patches import DETAIL, PatchRow, attributes, largest_side, render_patch
 from data_prep.records import FaceRecord, check_face
-from data_prep.rendering import JPEG_QUALITY, CropSettings, Row, render_face
+from data_prep.rendering import CropSettings, Row, render_face
 from data_prep.writing import Header, clear_partial, write_set
 from layers.common.errors import RarError
+from layers.common.prepared import CROPS, PATCHES
 from layers.common.schemes import Scheme
 
 
 @dataclass(frozen=True)
 class SetPlan:
-    """A set to be: its name, its faces in order of name, how they are cut, whether the rows are shuffled."""
+    """A set to be: its name, its faces in order of name, how they are cut, whether the rows are shuffled.
+
+    live: patches from which the crops are drawn in training, one a face, instead of crops.
+    """
 
     name: str
     records: list[FaceRecord]
     crops: CropSettings
     shuffled: bool
+    live: bool = False
+
+    @property
+    def copies(self) -> int:
+        """Rows of each face."""
+        return 1 if self.live else self.crops.augmentation.copies
 
     @property
     def rows(self) -> int:
-        return len(self.records) * self.crops.augmentation.copies
+        return len(self.records) * self.copies
+
+    @property
+    def kind(self) -> str:
+        """Of the pictures: CROPS or PATCHES."""
+        return PATCHES if self.live else CROPS
+
+    def header(self, scheme: Scheme) -> Header:
+        """What the set says about itself."""
+        longest = max(len(record.name.encode()) for record in self.records)
+        header = Header(scheme, self.crops.size, self.rows, self.crops.seed, longest, self.crops.size)
+        if not self.live:
+            return header
+        own = find_own(self.crops.occluders) if self.crops.occluders else {}
+        return replace(
+            header,
+            picture_size=largest_side(self.crops),
+            row=PatchRow,
+            attributes=attributes(self.crops),
+            occluders=[(kind, path) for kind, paths in own.items() for path in paths],
+        )
 
     def row_numbers(self) -> NDArray[np.int64]:
         """Row of every copy of every face (faces, copies)."""
@@ -86,15 +118,14 @@ def write_plan(data: Path, plan: SetPlan, scheme: Scheme, workers: int, book: di
     folder = data / plan.name
     if folder.exists():
         _must_agree(folder, entry, settings)
-        print(f"{plan.name}: {plan.rows} crops already there, made with the same settings: kept")
+        print(f"{plan.name}: {plan.rows} {plan.kind} already there, made with the same settings: kept")
         return False
     if clear_partial(folder):
         print(f"{plan.name}: an earlier run was interrupted; starting clean")
     start = time.monotonic()
-    print(f"{plan.name}: {len(plan.records)} faces -> {plan.rows} crops of {plan.crops.size} px", flush=True)
-    longest = max(len(record.name.encode()) for record in plan.records)
-    header = Header(scheme, plan.crops.size, plan.rows, plan.crops.seed, longest)
-    files = write_set(folder, header, _rows(plan, scheme, workers))
+    words = f"{PATCHES} for {CROPS}" if plan.live else CROPS
+    print(f"{plan.name}: {len(plan.records)} faces -> {plan.rows} {words} of {plan.crops.size} px", flush=True)
+    files = write_set(folder, plan.header(scheme), _rows(plan, scheme, workers))
     book["sets"][plan.name] = {
         "rows": plan.rows,
         "faces": len(plan.records),
@@ -106,19 +137,26 @@ def write_plan(data: Path, plan: SetPlan, scheme: Scheme, workers: int, book: di
     book["files"].update(files)
     manifest.write_manifest(data, book)
     seconds = time.monotonic() - start
-    print(f"{plan.name}: written in {seconds:.0f} s, {plan.rows / seconds:.0f} crops/s", flush=True)
+    size = sum(entry["bytes"] for entry in files.values()) / 2**20
+    print(f"{plan.name}: {size:.1f} MiB written in {seconds:.0f} s, {plan.rows / seconds:.0f} a second", flush=True)
     return True
 
 
 def _rows(plan: SetPlan, scheme: Scheme, workers: int) -> Iterator[Row]:
     tasks = zip(plan.records, plan.row_numbers(), strict=True)
-    faces = in_order(partial(_render, settings=plan.crops, scheme=scheme), tasks, workers)
+    render = _render_patch if plan.live else _render
+    faces = in_order(partial(render, settings=plan.crops, scheme=scheme), tasks, workers)
     for rows in _progress(faces, len(plan.records), plan.name):
         yield from rows
 
 
 def _render(task: tuple[FaceRecord, NDArray[np.int64]], settings: CropSettings, scheme: Scheme) -> list[Row]:
     return render_face(*task, settings, scheme)
+
+
+def _render_patch(task: tuple[FaceRecord, NDArray[np.int64]], settings: CropSettings, scheme: Scheme) -> list[Row]:
+    record, rows = task
+    return [render_patch(record, int(row), settings, scheme) for row in rows]
 
 
 def _problem(record: FaceRecord) -> str | None:
@@ -137,7 +175,11 @@ def _settings(plan: SetPlan) -> dict[str, Any]:
     """All that decides what a set holds, for the manifest and for knowing it again."""
     settings = asdict(plan.crops)
     settings["occluders"] = str(plan.crops.occluders) if plan.crops.occluders else None
-    return {**settings, "jpeg_quality": JPEG_QUALITY, "shuffled": plan.shuffled, "faces_sha256": _digest(plan.records)}
+    settings["jpeg_quality"] = settings.pop("quality")
+    if plan.live:
+        settings["augmentation"] |= {"copies": plan.copies}
+        settings |= {"augment": "live", "detail": DETAIL}
+    return {**settings, "shuffled": plan.shuffled, "faces_sha256": _digest(plan.records)}
 
 
 def _digest(records: list[FaceRecord]) -> str:
@@ -153,7 +195,8 @@ def _must_agree(folder: Path, entry: dict[str, Any] | None, settings: dict[str, 
     if entry is None:
         raise RarError(f"{folder} is there but not in {manifest.FILE}: {remedy}")
     old, new = ({**book, **book["augmentation"]} for book in (entry["settings"], settings))
-    different = [f"{key} {old.get(key)}, now {new[key]}" for key in new if new[key] != old.get(key)]
+    keys = [*new, *(key for key in old if key not in new)]
+    different = [f"{key} {old.get(key)}, now {new.get(key)}" for key in keys if new.get(key) != old.get(key)]
     different = [words for words in different if not words.startswith(("augmentation", "faces_sha256"))]
     if settings != entry["settings"]:
         raise RarError(f"{folder} was prepared otherwise ({'; '.join(different) or 'other faces or boxes'}): {remedy}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.augmentation import Augmentation, Pose, draw_pose
-from data_prep.crops import crop_transform, mirror_transform, reduce_image, shrinkage, warp
+from data_prep.crops import Matrix, crop_transform, mirror_transform, reduce_image, shrinkage, warp
 from data_prep.images import Image, read_image
 from data_prep.occlusion import occlude
 from data_prep.occlusion.library import Library
@@ -34,13 +34,17 @@ JPEG_QUALITY = 95
 
 @dataclass(frozen=True)
 class CropSettings:
-    """How the faces of one set are cut; margin and size as in `crops.crop_transform`, occluders a user's folder."""
+    """How the faces of one set are cut; margin and size as in `crops.crop_transform`, occluders a user's folder.
+
+    quality: of the JPEG files, 1 to 100.
+    """
 
     size: int
     margin: float
     augmentation: Augmentation
     seed: int
     occluders: Path | None = None
+    quality: int = JPEG_QUALITY
 
 
 @dataclass(frozen=True)
@@ -66,27 +70,31 @@ def render_face(record: FaceRecord, rows: NDArray[np.int64], settings: CropSetti
     What is drawn by chance depends on the seed, the face's name and the copy's number, on nothing else.
     """
     image = read_image(record.image)
-    rngs = [np.random.default_rng([settings.seed, zlib.crc32(record.name.encode()), i]) for i in range(len(rows))]
+    rngs = [copy_rng(settings.seed, record.name, i) for i in range(len(rows))]
     poses = [draw_pose(settings.augmentation, i, rng) for i, rng in enumerate(rngs)]
-    views = [_View(record, image.shape[1], pose, settings, scheme) for pose in poses]
+    views = [View(record, image.shape[1], pose, settings, scheme) for pose in poses]
     small, small_to_image = reduce_image(image, int(min(shrinkage(view.pixels_to_crop) for view in views)))
     out = []
     for copy, (row, view, rng) in enumerate(zip(rows, views, rngs, strict=True)):
-        crop = warp(small, affine_compose(view.pixels_to_crop, small_to_image), settings.size)
-        occluded = view.occluded
-        if view.pose.occluded:
-            library = _library(settings.seed, settings.occluders)
-            crop, hidden = occlude(crop, view.shape, scheme, library, 1 / shrinkage(view.pixels_to_crop), rng)
-            occluded = occluded | hidden
-        out.append(view.row(int(row), copy, crop, occluded))
+        crop, occluded = view.draw(small, small_to_image, rng)
+        out.append(view.row(int(row), copy, jpeg_datum(crop, settings.quality, int(row)), occluded))
     return out
 
 
-class _View:
-    """One copy of a face before it is drawn: its transforms and shapes."""
+def copy_rng(seed: int, name: str, copy: int) -> np.random.Generator:
+    """All the chance there is in one copy of a face: it depends on the seed, the face's name and the copy's number."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode()), copy])
+
+
+class View:
+    """One copy of a face: its transforms and shapes, and how it is drawn.
+
+    width: px of the photograph, about whose middle a copy is mirrored. The crop is the same whatever it is; so is its
+    `shape` (L, 2), crop px.
+    """
 
     def __init__(self, record: FaceRecord, width: int, pose: Pose, settings: CropSettings, scheme: Scheme) -> None:
-        self.record, self.pose, self.scheme = record, pose, scheme
+        self.record, self.pose, self.settings, self.scheme = record, pose, settings, scheme
         self.image_shape, self.box = record.shape, record.box
         self.occluded = np.zeros(scheme.landmarks, np.uint8) if record.occluded is None else record.occluded
         if pose.mirrored:
@@ -99,10 +107,25 @@ class _View:
         stored = affine_compose(image_to_crop, mirror_transform(width)) if pose.mirrored else image_to_crop
         self.pixels_to_crop = np.asarray(stored)  # from the photograph as stored, unmirrored
 
-    def row(self, row: int, copy: int, crop: Image, occluded: NDArray[np.uint8]) -> Row:
+    def draw(self, pixels: Image, pixels_to_image: Matrix, rng: np.random.Generator) -> tuple[Image, NDArray[np.uint8]]:
+        """The crop (S, S, 3) and the flags (L,) of its hidden landmarks.
+
+        pixels: the photograph or what of it the crop needs, at most about twice too fine; pixels_to_image (2, 3).
+        rng: that of the pose.
+        """
+        crop = warp(pixels, affine_compose(self.pixels_to_crop, pixels_to_image), self.settings.size)
+        if not self.pose.occluded:
+            return crop, self.occluded
+        library = _library(self.settings.seed, self.settings.occluders)
+        enlargement = 1 / shrinkage(self.pixels_to_crop)
+        crop, hidden = occlude(crop, self.shape, self.scheme, library, enlargement, rng)
+        return crop, self.occluded | hidden
+
+    def row(self, row: int, copy: int, datum: bytes, occluded: NDArray[np.uint8]) -> Row:
+        """What a set holds of this copy."""
         return Row(
             row=row,
-            datum=encode(Datum(3, crop.shape[0], crop.shape[1], encode_jpeg(crop), row)),
+            datum=datum,
             shape=self.shape,
             occluded=occluded,
             crop_to_image=np.asarray(self.crop_to_image),
@@ -115,12 +138,12 @@ class _View:
         )
 
 
-def encode_jpeg(crop: Image) -> bytes:
-    """The crop as a JPEG file."""
-    done, stored = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+def jpeg_datum(picture: Image, quality: int, row: int, *more: int) -> bytes:
+    """The picture, as a JPEG file, in the Datum of a row; more: flags and values for OpenCV's encoder."""
+    done, stored = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality, *more])
     if not done:
         raise RarError("OpenCV cannot write JPEG: install python3-opencv")
-    return bytes(stored)
+    return encode(Datum(3, picture.shape[0], picture.shape[1], bytes(stored), row))
 
 
 def normaliser(image_shape: NDArray[np.float64], scheme: Scheme) -> NDArray[np.float64]:

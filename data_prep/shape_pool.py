@@ -15,9 +15,9 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from data_prep.manifest import file_entry, read_manifest, write_manifest
+from data_prep.patches import open_set
 from data_prep.writing import require_space
 from layers.common.errors import RarError, run_command
-from layers.common.prepared import PreparedSet
 from layers.common.schemes import Scheme
 from layers.common.shapes import affine_apply, eye_centres, mirror_shape, similarity_fit
 
@@ -60,7 +60,7 @@ def write_pool(data: Path, centres: int = CENTRES, seed: int = 0) -> Path:
     centres (K,L,2) f8 in the frame of the mean shape (zero mean, eyes level and 1 apart); mean_shape (L,2) f8 as a
     fraction of the crop, pixel centres divided by its size. Fewer centres where there are fewer shapes.
     """
-    with PreparedSet(data / "train") as train:
+    with open_set(data / "train") as train:
         plain = train.copy == 0
         crops = train.shape[plain].astype(np.float64)
         scheme, size = train.scheme, train.crop_size

@@ -6,9 +6,9 @@ import errno
 import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import lmdb
 import numpy as np
 
 from data_prep.manifest import file_entry
+from data_prep.patches import OCCLUDERS
 from data_prep.rendering import Row
 from layers.common.errors import RarError
 from layers.common.prepared import IMAGES, LANDMARKS, row_key
@@ -29,13 +30,26 @@ _SLACK = 1 << 20  # bytes for what HDF5 and the file system keep beside the data
 
 @dataclass(frozen=True)
 class Header:
-    """What holds for all rows of a set; name_bytes: the longest name in UTF-8."""
+    """What holds for all rows of a set.
+
+    name_bytes: the longest name in UTF-8. picture_size: the longest side of a picture, px. row: what the rows are.
+    attributes: more to say about the set. occluders: (kind, picture) of a user's cut-outs to keep in it.
+    """
 
     scheme: Scheme
     crop_size: int
     rows: int
     seed: int
     name_bytes: int
+    picture_size: int
+    row: type[Row] = Row
+    attributes: dict[str, Any] = field(default_factory=dict)
+    occluders: Sequence[tuple[str, Path]] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The arrays of landmarks.h5."""
+        return tuple(column.name for column in fields(self.row) if column.name not in ("row", "datum"))
 
 
 def write_set(folder: Path, header: Header, rows: Iterable[Row]) -> dict[str, dict[str, Any]]:
@@ -51,7 +65,8 @@ def write_set(folder: Path, header: Header, rows: Iterable[Row]) -> dict[str, di
         done = _write_rows(partial, header, rows)
         if done != header.rows:
             raise RarError(f"{folder}: {done} rows came, not {header.rows}")
-        files = {f"{folder.name}/{name}": file_entry(partial / name) for name in FILES}
+        names = [*FILES, *_keep_occluders(partial, header.occluders)]
+        files = {f"{folder.name}/{name}": file_entry(partial / name) for name in names}
         partial.rename(folder)
     return files
 
@@ -70,19 +85,28 @@ def clear_partial(folder: Path) -> bool:
     return True
 
 
+def _keep_occluders(partial: Path, occluders: Sequence[tuple[str, Path]]) -> Iterator[str]:
+    """Copy a user's cut-outs into the set, so that it goes wherever it is trained on; yields the names, by kind."""
+    for number, (kind, path) in enumerate(occluders):
+        name = f"{OCCLUDERS}/{kind}/{number:05}.png"
+        (partial / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, partial / name)
+        yield name
+
+
 def _write_rows(folder: Path, header: Header, rows: Iterable[Row]) -> int:
-    room = (header.rows + 16) * (3 * header.crop_size**2 + 65536)  # a JPEG is smaller than its pixels
+    room = (header.rows + 16) * (3 * header.picture_size**2 + 65536)  # a JPEG is smaller than its pixels
     done = 0
     with (
         h5py.File(folder / LANDMARKS, "r+") as file,
         lmdb.open(str(folder / IMAGES), map_size=room, metasync=False, sync=False, lock=False) as images,
     ):
-        datasets = {field: file[field] for field in _FIELDS}
+        datasets = {column: file[column] for column in header.columns}
         transaction = images.begin(write=True)
         for row in rows:
             done += transaction.put(row_key(row.row), row.datum, overwrite=False)
-            for field, dataset in datasets.items():
-                dataset[row.row] = getattr(row, field)
+            for column, dataset in datasets.items():
+                dataset[row.row] = getattr(row, column)
             if done % _COMMIT_EVERY == 0:
                 transaction.commit()
                 transaction = images.begin(write=True)
@@ -91,13 +115,10 @@ def _write_rows(folder: Path, header: Header, rows: Iterable[Row]) -> int:
     return done
 
 
-_FIELDS = tuple(field.name for field in fields(Row) if field.name not in ("row", "datum"))
-
-
 def _create_landmarks(path: Path, name: str, header: Header) -> None:
     """The file in its full size, so that it is here or nowhere that the disk is too small for it."""
     count, points = header.rows, (header.rows, header.scheme.landmarks)
-    datasets = {
+    known = {
         "shape": ((*points, 2), np.float32),
         "occluded": (points, np.uint8),
         "crop_to_image": ((count, 2, 3), np.float64),
@@ -107,14 +128,17 @@ def _create_landmarks(path: Path, name: str, header: Header) -> None:
         "name": ((count,), h5py.string_dtype("utf-8", header.name_bytes)),
         "mirrored": ((count,), np.uint8),
         "copy": ((count,), np.uint16),
+        "patch_to_image": ((count, 2, 3), np.float64),
     }
+    datasets = {column: known[column] for column in header.columns}
     size = sum(math.prod(shape) * np.dtype(kind).itemsize for shape, kind in datasets.values())
     require_space(path, size)
     with h5py.File(path, "w") as file:
         file.attrs.update(scheme=header.scheme.name, crop_size=header.crop_size, set=name, rows=count, seed=header.seed)
-        for field, (shape, kind) in datasets.items():
+        file.attrs.update(header.attributes)
+        for column, (shape, kind) in datasets.items():
             blank = np.zeros((), kind)[()]
-            file.create_dataset(field, shape, kind, fillvalue=blank)[0] = blank  # the first write allocates all of it
+            file.create_dataset(column, shape, kind, fillvalue=blank)[0] = blank  # the first write allocates all of it
 
 
 def require_space(path: Path, size: int) -> None:

@@ -16,6 +16,14 @@ from layers.common.prepared import PreparedSet
 VGG_MEAN = (103.939, 116.779, 123.68)  # BGR, of the images VGG-19 was trained on
 
 
+def source_folder(source: str) -> str:
+    """The folder that `source` names, environment variables expanded; RarError when one is not set."""
+    folder = os.path.expandvars(source)
+    if "$" in folder:
+        raise RarError(f"{source}: the variable is not set; e.g. export DATA=data/300w")
+    return folder
+
+
 class SampleLayer(RarLayer):
     """The next `batch_size` samples of a prepared set (LMDB images, HDF5 landmarks), over and over in their order.
 
@@ -37,10 +45,7 @@ class SampleLayer(RarLayer):
         batch_size: int
 
     def prepare(self, bottom: Any, top: Any) -> None:
-        source = os.path.expandvars(self.parameters.source)
-        if "$" in source:
-            raise RarError(f"{self.parameters.source}: the variable is not set; e.g. export DATA=data/300w")
-        self.set = PreparedSet(source)
+        self.set = PreparedSet(source_folder(self.parameters.source))
         self.blobs.add_blob(1)
         self.blobs[0].data[...] = 0
 

@@ -88,14 +88,29 @@ def real_shapes(shared_data: Path) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Prepared data of drawn faces, made as `make demo` makes them: 64 px crops in train/, val/, helen/, lfpw/, ibug/.
+def drawn_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn faces in 300-W's layout; 50 or more to train on, as a shape pool of the presets' size wants."""
+    folder = tmp_path_factory.mktemp("drawn") / "faces"
+    write(folder, Parameters(train=60, test=8, seed=1))
+    return folder
 
-    train/ holds the 50 faces or more that a shape pool of the presets' size wants. Not to be written to.
-    """
-    folder = tmp_path_factory.mktemp("prepared")
-    write(folder / "faces", Parameters(train=60, test=8, seed=1))
-    options = "--dataset synthetic --any-count --crop-size 64 --copies 1 --occluded 0 --validation 0.1 --workers 0"
-    arguments = ["--raw", str(folder / "faces"), "--out", str(folder / "data"), *options.split()]
+
+def prepare_drawn(faces: Path, data: Path, options: str) -> Path:
+    """Prepare drawn faces as `make demo` does, at 64 px."""
+    usual = "--dataset synthetic --any-count --crop-size 64 --validation 0.1 --workers 0"
+    arguments = ["--raw", str(faces), "--out", str(data), *usual.split(), *options.split()]
     prepare_300w.main(arguments, standalone_mode=False)
-    return folder / "data"
+    return data
+
+
+@pytest.fixture(scope="session")
+def prepared(drawn_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepared data of drawn faces: 64 px crops in train/, val/, helen/, lfpw/, ibug/. Not to be written to."""
+    return prepare_drawn(drawn_faces, tmp_path_factory.mktemp("prepared") / "data", "--copies 1 --occluded 0")
+
+
+@pytest.fixture(scope="session")
+def prepared_live(drawn_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same faces for live augmentation: train/ holds patches, val/ crops; no other sets. Not to be written to."""
+    folder = tmp_path_factory.mktemp("live") / "data"
+    return prepare_drawn(drawn_faces, folder, "--sets train --augment live --quality 90 --occluded 0.15")

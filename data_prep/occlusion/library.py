@@ -40,7 +40,7 @@ class Library:
 
     def __init__(self, seed: int, folder: Path | None = None) -> None:
         self._seed = seed
-        self._own = _find_own(folder) if folder else {}
+        self._own = find_own(folder) if folder else {}
 
     def pick(self, rng: np.random.Generator) -> Cutout:
         """A cut-out of a random kind; a kind with pictures of the user's own gives one of them half the time."""
@@ -81,7 +81,8 @@ def _at_most(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
 
 
-def _find_own(folder: Path) -> dict[str, list[Path]]:
+def find_own(folder: Path) -> dict[str, list[Path]]:
+    """A user's cut-outs by kind; RarError when there are none or one is unusable."""
     if not folder.is_dir():
         raise RarError(f"no folder of occluders at {folder}")
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".png")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import cv2
 import h5py
@@ -18,6 +19,11 @@ from layers.common.errors import RarError
 IMAGES = "images.lmdb"
 LANDMARKS = "landmarks.h5"
 REMEDY = "prepare the data again (make data-300w)"
+CROPS, PATCHES = "crops", "patches"  # the kinds of pictures a set can hold
+OTHER_KIND = {
+    CROPS: "crops are drawn from them in training (make train-300w), or prepare with AUGMENT=fixed",
+    PATCHES: "prepare with AUGMENT=live",
+}
 
 _NUMBERS = ("shape", "occluded", "crop_to_image", "image_shape", "normaliser", "box", "mirrored", "copy")
 _environments: dict[tuple[int, str, int], lmdb.Environment] = {}
@@ -42,8 +48,21 @@ def open_images(folder: Path) -> lmdb.Environment:
         raise RarError(f"{path} is damaged ({error}): {REMEDY}") from None
 
 
+def kind_of(folder: Path) -> str | None:
+    """CROPS or PATCHES; None when that cannot be told, for want of a set or because it is damaged."""
+    try:
+        with h5py.File(folder / LANDMARKS) as file:
+            return _kind(file)
+    except OSError:
+        return None
+
+
+def _kind(file: h5py.File) -> str:
+    return str(file.attrs.get("kind", CROPS))
+
+
 class PreparedSet:
-    """One prepared set, e.g. DATA/train, for n rows of L landmarks.
+    """One prepared set of crops, e.g. DATA/train, for n rows of L landmarks.
 
     Attributes, one row per image:
         shape (n,L,2) f4: landmarks in crop px.
@@ -53,9 +72,11 @@ class PreparedSet:
         normaliser (n,2) f8: pupil and outer-corner distance in image px (NaN where the scheme has none).
         box (n,4) f8: the face box x0 y0 x1 y1 the crop was cut by, image px.
         name (n,) str, mirrored (n,) u1, copy (n,) u2: 0 for the plain crop, else the number of the augmented copy.
-    scheme, crop_size (px), set, seed: as prepared. RarError when files are missing, damaged or disagree.
+    scheme, crop_size (px), set, seed: as prepared. RarError when files are missing, damaged or disagree, or when the
+    set holds patches, from which crops are yet to be drawn (data_prep/patches.py reads both kinds).
     """
 
+    kind = CROPS
     shape: NDArray[np.float32]
     occluded: NDArray[np.uint8]
     crop_to_image: NDArray[np.float64]
@@ -80,6 +101,8 @@ class PreparedSet:
     def _read_landmarks(self, path: Path) -> None:
         try:
             with h5py.File(path) as file:
+                if _kind(file) != self.kind:
+                    raise RarError(f"{self.folder} holds {_kind(file)}, not {self.kind}: {OTHER_KIND[self.kind]}")
                 self.set = str(file.attrs["set"])
                 self.seed = int(file.attrs["seed"])
                 self.crop_size = int(file.attrs["crop_size"])
@@ -88,6 +111,7 @@ class PreparedSet:
                 for field in _NUMBERS:
                     setattr(self, field, file[field][:])
                 self.name = file["name"].asstr()[:]
+                self.read_more(file)
         except FileNotFoundError:
             raise RarError(f"no landmarks at {path}: {REMEDY}") from None
         except (OSError, KeyError, RuntimeError) as error:
@@ -100,6 +124,9 @@ class PreparedSet:
         for field, size in expected.items():
             if getattr(self, field).shape != size:
                 raise RarError(f"{path}: {field} has shape {getattr(self, field).shape}, not {size}: {REMEDY}")
+
+    def read_more(self, file: h5py.File) -> None:
+        """What another kind of set keeps beside this; KeyError where it is missing."""
 
     def __len__(self) -> int:
         return len(self.shape)
@@ -121,17 +148,22 @@ class PreparedSet:
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """The crop (crop_size, crop_size, 3), BGR."""
+        return self.picture(row, (self.crop_size, self.crop_size, 3))
+
+    def picture(self, row: int, size: tuple[int, ...] | None = None) -> NDArray[np.uint8]:
+        """The picture (H, W, 3), BGR, as it is stored. RarError when there is none, or none of that size."""
         stored = np.frombuffer(self.datum(row).data, np.uint8)
         image = cv2.imdecode(stored, cv2.IMREAD_COLOR) if stored.size else None
-        if image is None or image.shape != (self.crop_size, self.crop_size, 3):
-            raise RarError(f"{self.folder / IMAGES}, row {row}: no {self.crop_size} px image in it: {REMEDY}")
+        if image is None or (size and image.shape != size):
+            wanted = f"{size[0]} px image" if size else "image"
+            raise RarError(f"{self.folder / IMAGES}, row {row}: no {wanted} in it: {REMEDY}")
         return np.asarray(image, np.uint8)
 
     def close(self) -> None:
         """End the reading transaction; the environment stays open for the process's other readers."""
         self._transaction.abort()
 
-    def __enter__(self) -> PreparedSet:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +129,53 @@ def test_content(prepared_data: Path, damage: Damage, words: str) -> None:
     damage(prepared_data)
     resign(prepared_data)
     problems = check(prepared_data)
+    assert any(re.search(words, problem) for problem in problems), problems
+    assert all("\n" not in problem for problem in problems)
+
+
+@pytest.fixture
+def live_data(prepared_live: Path, tmp_path: Path) -> Path:
+    """Prepared data to damage whose train/ holds patches."""
+    return Path(shutil.copytree(prepared_live, tmp_path / "data"))
+
+
+def test_whole_live_data(live_data: Path) -> None:
+    assert check(live_data) == []
+    shown = CliRunner().invoke(main, [str(live_data)]).output
+    assert re.search(r"train: (\d+) patches of \1 faces, all well", shown)
+    assert re.search(r"val: (\d+) crops of \1 faces, all well", shown)
+
+
+def drop_patch_places(data: Path) -> None:
+    with h5py.File(data / "train" / "landmarks.h5", "r+") as file:
+        del file["patch_to_image"]
+
+
+def drop_margin(data: Path) -> None:
+    with h5py.File(data / "train" / "landmarks.h5", "r+") as file:
+        del file.attrs["margin"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (swap_images, "row 2: holds the image of row 9"),
+        (cut_jpeg, "row 2: the JPEG is cut short"),
+        (spoil_jpeg, "row 2: no image in it"),
+        (wrong_height, "row 2: the Datum does not describe the colour JPEG in it"),
+        (edit("patch_to_image", np.nan), "row 2: a number is not finite"),
+        (edit("patch_to_image", lambda matrix: matrix[:, [1, 0, 2]]), "row 2: the patch's place in the photograph"),
+        (edit("patch_to_image", lambda matrix: matrix + (0, 0, 5000)), "row 2: the patch's place in the photograph"),
+        (edit("shape", lambda shape: shape + 0.01), "row 2: crop and image landmarks do not match"),
+        (edit("copy", 1), "not 1 different copies of every face"),
+        (drop_patch_places, r"landmarks\.h5 is damaged"),
+        (drop_margin, r"landmarks\.h5 is damaged"),
+    ],
+)
+def test_live_content(live_data: Path, damage: Damage, words: str) -> None:
+    damage(live_data)
+    resign(live_data)
+    problems = check(live_data)
     assert any(re.search(words, problem) for problem in problems), problems
     assert all("\n" not in problem for problem in problems)
 

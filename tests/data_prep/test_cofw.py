@@ -16,6 +16,7 @@ from data_prep import prepare_300w, prepare_cofw
 from data_prep.check import check
 from data_prep.cofw import MARGIN, SCHEME, scan
 from data_prep.images import read_image
+from data_prep.live.faces import LiveFaces, copy_number
 from data_prep.subsets import SubsetScan
 from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet
@@ -99,6 +100,25 @@ def test_prepared_sets(cofw: Path, tmp_path: Path) -> None:
                 )
         side = 40 / np.linalg.det(np.linalg.inv(test.crop_to_image[..., :2])) ** 0.5
         np.testing.assert_allclose(side, MARGIN * (test.box[:, 2:] - test.box[:, :2]).max(axis=1))
+
+
+def test_live_crops_keep_the_annotated_flags(cofw: Path, tmp_path: Path) -> None:
+    """Mirrored with the landmarks, as in crops that are stored."""
+    data = prepared(cofw, tmp_path / "data", "--occluded", "0", "--augment", "live")
+    assert check(data) == []
+    flags = {record.name: record.occluded for found in scan(cofw, ["train"]) for record in found.records}
+    faces = LiveFaces(data / "train")
+    mirrored = 0
+    for sample in range(2 * len(faces)):
+        row, visit = faces.visit(sample)
+        name = str(faces.set.name[row])
+        expected = flags[name]
+        assert expected is not None and expected.any()
+        turned = copy_number(name, visit) % 2
+        mirrored += turned
+        order = list(SCHEME.mirror) if turned else slice(None)
+        np.testing.assert_array_equal(faces.draw(sample).occluded, expected[order])
+    assert mirrored == len(faces)
 
 
 def test_dots_lie_on_the_landmarks_in_mirrored_crops_too(cofw: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from data_prep import mtfl, prepare_mtfl
 from data_prep.check import check
+from data_prep.live.faces import LiveFaces
 from data_prep.subsets import SubsetScan
 from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet
@@ -159,6 +160,17 @@ def test_prepared_sets(raw: Path, tmp_path: Path) -> None:
         "aflw: 2 crops already there, made with the same settings: kept"
         in run(raw, data, "--validation", "0.25", "--occluded", "1").output
     )
+
+
+def test_live_data(raw: Path, tmp_path: Path) -> None:
+    """Patches of whole photographs, from which five points can be drawn, occluded too."""
+    result = run(raw, tmp_path / "data", "--augment", "live", "--occluded", "1")
+    assert result.exception is None, result.exception
+    assert check(tmp_path / "data") == []
+    faces = LiveFaces(tmp_path / "data" / "train")
+    crops = [faces.draw(sample) for sample in range(len(faces))]
+    assert {crop.shape.shape for crop in crops} == {(5, 2)}
+    assert any(crop.occluded.any() for crop in crops)
 
 
 def test_points_lie_on_their_dots_and_left_stays_left(raw: Path, tmp_path: Path) -> None:

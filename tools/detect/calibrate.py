@@ -19,9 +19,9 @@ from scipy.stats import spearmanr
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression
 
+from data_prep.patches import open_set
 from layers.common.errors import RarError, run_command
 from layers.common.files import finished_file, sha256
-from layers.common.prepared import PreparedSet
 from layers.common.shapes import FloatArray, point_errors
 from tools.common.version import commit
 from tools.detect.calibration import Calibration, face_size, features, write_calibration
@@ -124,12 +124,12 @@ def main(name: str, weights: Path, data: Path, fit: str, check: str, out: Path, 
     if not (data / fit).is_dir():
         raise RarError(f"no {fit} in {data}: prepare the data with VALIDATION=0.06, or name another set by --fit")
     detector = CropDetector(preset(name), weights)
-    learnt = list(test_set(detector, PreparedSet(data / fit), fit, batch))
+    learnt = list(test_set(detector, open_set(data / fit), fit, batch))
     if len(learnt) < FEWEST:
         raise RarError(f"{data / fit} has {len(learnt)} faces, too few to learn from: {FEWEST} are the least")
     made = learn(learnt, sha256(weights), f"{data.name}/{fit}")
     print(write_calibration(weights, made))
-    others = list(test_set(detector, PreparedSet(data / check), check, batch))
+    others = list(test_set(detector, open_set(data / check), check, batch))
     note = f"learnt on {made.data}, {made.faces} faces · {name} {made.weights_sha256[:12]} · commit {commit()[:12]}"
     report(made, others, check, note, out)
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.patches import open_set
 from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet
 from layers.common.shapes import FloatArray, affine_apply, affine_compose, affine_invert
@@ -54,7 +55,7 @@ class PreparedPictures:
 
     def _set(self, subset: str) -> tuple[PreparedSet, dict[str, int]]:
         if subset not in self._sets:
-            prepared = PreparedSet(self.data / subset)
+            prepared = open_set(self.data / subset)
             plain = np.flatnonzero((prepared.mirrored == 0) & (prepared.copy == 0))
             self._sets[subset] = prepared, {str(prepared.name[row]): int(row) for row in plain}
         return self._sets[subset]

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from layers.common.errors import RarError
 from layers.common.files import finished_file
 
-SAMPLES = "_samples"  # layers whose only blob is the row to read next
+SAMPLES = "_samples"  # layers whose only blob is the place in the data
 
 
 def read_weights(path: Path) -> Any:
@@ -76,7 +76,8 @@ def check_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> None:
 def load_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> list[str]:
     """Check, then copy, the weights of a file into a net.
 
-    Layers that do not fit, when their names start with none of `names`, keep what they have; returns their names.
+    Layers that do not fit, when their names start with none of `names`, keep what they have; returns their names, but
+    for a place in the data.
     """
     check_weights(net, path, names)
     stored = stored_shapes(path)
@@ -88,7 +89,7 @@ def load_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> list[s
         fitting = Path(folder, path.name)
         _copy_without(path, misfits, fitting)
         net.copy_from(str(fitting))
-    return [name for name, _ in owners(net) if name in misfits]
+    return [name for name, _ in owners(net) if name in misfits and not name.endswith(SAMPLES)]
 
 
 def _copy_without(path: Path, layers: list[str], to: Path) -> None:

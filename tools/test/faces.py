@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep.manifest import read_manifest
+from data_prep.patches import open_set
 from layers.common.errors import RarError, run_command
 from layers.common.files import sha256
 from layers.common.prepared import PreparedSet
@@ -67,7 +68,7 @@ def main(name: str, weights: Path, data: Path, sets: str, out: Path, batch: int,
     if gpu is not None:
         use_gpu(gpu)
     detector = CropDetector(chosen, weights)
-    faces = [face for subset in present for face in test_set(detector, PreparedSet(data / subset), subset, batch)]
+    faces = [face for subset in present for face in test_set(detector, open_set(data / subset), subset, batch)]
     model = Model(name=name, weights=str(weights), sha256=sha256(weights), commit=commit(), version=version())
     annotated = str(manifest["scheme"])
     write_results(out, Results(chosen.scheme, model, described(manifest), chosen.steps, tuple(faces), annotated))

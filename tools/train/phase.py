@@ -14,6 +14,7 @@ import numpy as np
 from google.protobuf import text_format
 from tqdm import tqdm
 
+from data_prep.live.workers import end_workers
 from layers.common.errors import RarError
 from tools.common.stopping import stop_requests
 from tools.model.caffe_net import forward
@@ -22,6 +23,7 @@ from tools.model.weights import drop_repeats, load_weights
 from tools.train.feature_statistics import standardise_features
 from tools.train.log import TrainingLog
 from tools.train.ranks import Single
+from tools.train.samples import check_same_kind, net_of_run
 from tools.train.snapshots import Snapshots
 
 LOG_EVERY = 20
@@ -33,15 +35,18 @@ class Stopped(Exception):
 
 
 def write_solver(
-    template: Path, phase: Phase, snapshots: Snapshots, seed: int, validate: bool, solvers: int
+    template: Path, phase: Phase, snapshots: Snapshots, seed: int, data: Path, solvers: int
 ) -> tuple[Path, int]:
     """The solver file of this run: the committed one with this run's seed, length and folder, snapshots left to us.
 
-    Also the number of validation faces it asks for. solvers: how many train together.
+    Also the number of validation faces it asks for. data: folder of train/, and of val/ if there is one. solvers: how
+    many train together.
     """
+    validate = (data / "val").is_dir()
     solver = caffe.proto.caffe_pb2.SolverParameter()
     text_format.Parse(template.read_text(), solver)
-    solver.net = str(template.parent / Path(solver.net).name)  # wherever this is run
+    committed = template.parent / Path(solver.net).name  # wherever this is run
+    solver.net = str(net_of_run(committed, data, snapshots.folder, snapshots.phase, seed))
     solver.max_iter, solver.random_seed = phase.iterations, seed
     solver.snapshot_prefix, solver.snapshot, solver.display = snapshots.prefix, 0, 0
     faces = solver.test_iter[0] if validate else 0
@@ -61,13 +66,13 @@ class PhaseTrainer:
     """Trains one phase in `folder`, from `start` weights or from its last snapshot; this is rank 0 of `ranks`."""
 
     def __init__(
-        self, name: str, template: Path, phase: Phase, folder: Path, seed: int, validate: bool, ranks: Single
+        self, name: str, template: Path, phase: Phase, folder: Path, seed: int, data: Path, ranks: Single
     ) -> None:
         self.name, self.phase, self.folder, self.ranks = name, phase, folder, ranks
         folder.mkdir(parents=True, exist_ok=True)
         self.snapshots = Snapshots(folder, name)
         self.solver_file, self.validation_faces = write_solver(
-            template, phase, self.snapshots, seed, validate, ranks.count
+            template, phase, self.snapshots, seed, data, ranks.count
         )
 
     @property
@@ -87,11 +92,15 @@ class PhaseTrainer:
         snapshot = self.snapshots.latest()
         if snapshot:
             print(f"{self.name}: going on from iteration {snapshot.iteration}", file=sys.stderr)
+            check_same_kind(solver.net, snapshot.weights)
             solver.restore(str(snapshot.state))
         elif start:
             self._start_from(solver.net, start, names)
         self.ranks.begin(solver, self.solver_file, snapshot.state if snapshot else None)
-        self._loop(solver)
+        try:
+            self._loop(solver)
+        finally:
+            end_workers()
         self.ranks.rest()
         last = self.snapshots.take(solver)
         last.weights.rename(self.result)
@@ -150,7 +159,7 @@ class PhaseTrainer:
 
 
 def rewind_samples(net: Any) -> None:
-    """Weights of an earlier phase carry its place in the data; a new phase reads from row 0."""
+    """Weights of an earlier phase carry its place in the data; a new phase reads from its first sample on."""
     for name, blobs in net.params.items():
         if name.endswith("_samples"):
             blobs[0].data[...] = 0

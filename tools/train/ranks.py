@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import caffe
 
+from data_prep.live.workers import end_workers
 from layers.common.errors import RarError
 from tools.common.gpu import use_gpu
 
@@ -103,5 +104,6 @@ def follow(orders: Connection) -> None:
             nccl = connected(solver, phase.uid)
             while orders.recv():
                 solver.step(1)
+            end_workers()
     except EOFError:
         del nccl

@@ -83,12 +83,11 @@ def check(wanted: Training) -> None:
 def both_phases(wanted: Training, ranks: Single) -> None:
     """Train, and print the final weights; ends with status 130 when the user stops it."""
     chosen = preset(wanted.name)
-    validate = (wanted.data / "val").is_dir()
     folder = folder_of(chosen, wanted.out)
 
     def trainer(phase_name: str, suffix: str, phase: Phase) -> PhaseTrainer:
         solver = folder / f"solver{suffix}.prototxt"
-        return PhaseTrainer(phase_name, solver, phase, wanted.out, wanted.seed, validate, ranks)
+        return PhaseTrainer(phase_name, solver, phase, wanted.out, wanted.seed, wanted.data, ranks)
 
     pretrained = tuple(f"{stage.name}_" for stage in chosen.stages)
     try:

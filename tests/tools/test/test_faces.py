@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from data_prep.patches import PatchSet
 from layers.common.errors import RarError
 from layers.common.files import sha256
 from layers.common.prepared import PreparedSet
@@ -73,6 +74,21 @@ def test_shapes_are_in_px_of_the_original_image(
         np.testing.assert_allclose(face.ground_truth, affine_apply(matrix, faces.shape[row]), atol=1e-2)
         np.testing.assert_allclose(face.box, faces.box[row], atol=1e-3)
         np.testing.assert_array_equal(face.centres, found.centres[row])
+
+
+def test_the_plain_crops_of_live_data(
+    tested: Callable[..., Results], trained: Path, small_project: Path, prepared_live: Path
+) -> None:
+    """Training faces are tested as well, as COFW's have to be."""
+    results = tested(sets="train", data=str(prepared_live), batch="8")
+    faces = PatchSet(prepared_live / "train")
+    assert [face.name for face in results.faces] == list(faces.name)
+    found = CropDetector(
+        SMALL, trained / "rar_iter_12.caffemodel", small_project / "prototxt" / "tiny" / "deploy.prototxt"
+    ).detect(np.stack([faces.image(row) for row in range(8)]))
+    for row, face in enumerate(results.faces[:8]):
+        np.testing.assert_allclose(face.s_d, affine_apply(faces.crop_to_image[row], found.s_d[row]), atol=2e-3)
+        np.testing.assert_allclose(face.ground_truth, faces.image_shape[row], atol=1e-2)
 
 
 class OneFace:

@@ -60,7 +60,7 @@ def front_matter(preset: Preset, measured: Measured, manifest: dict[str, Any], t
         "boxes": parameters["boxes"],
         "margin": parameters["margin"],
         "training_faces": train["faces"],
-        "training_crops": train["rows"],
+        "training_crops": train["settings"].get("augment", train["rows"]),
         "seed": parameters["seed"],
         **{f"{phase.name}_iterations": phase.iterations for phase in trained},
         "training_hours": round(sum(phase.hours for phase in trained), 2),

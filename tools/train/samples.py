@@ -1,0 +1,47 @@
+"""The net of a run and the data it reads: crops as they are stored, or drawn anew at every visit.
+
+What DATA/train holds decides it, here and nowhere else, so that a preset and the data cannot disagree.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from caffe.proto import caffe_pb2
+from google.protobuf import text_format
+
+from layers.common.errors import RarError
+from layers.common.prepared import PATCHES, kind_of
+from tools.model.prototxt import text
+from tools.model.weights import SAMPLES, stored_shapes
+
+# Visits of the faces are numbered from here in the phase, so that the second does not see the crops of the first again.
+FIRST_VISITS = {"warm_up": 0, "rar": 1_000_000}
+
+
+def net_of_run(net: Path, data: Path, folder: Path, phase: str, seed: int) -> Path:
+    """The training net of a phase: `net` itself, or a copy of it in `folder` that draws its crops from patches."""
+    if kind_of(data / "train") != PATCHES:
+        return net
+    proto = caffe_pb2.NetParameter()
+    text_format.Parse(net.read_text(), proto)
+    layer = next(layer for layer in proto.layer if layer.name == f"train{SAMPLES}")
+    parameters = {**json.loads(layer.python_param.param_str), "seed": seed, "first_visit": FIRST_VISITS[phase]}
+    layer.python_param.module, layer.python_param.layer = "data_prep.live.layer", "LiveSampleLayer"
+    layer.python_param.param_str = json.dumps(parameters)
+    path = folder / f"{phase}_train_val.prototxt"
+    path.write_text(text(proto))
+    return path
+
+
+def check_same_kind(net: object, weights: Path) -> None:
+    """RarError when a snapshot's place in the data is of the other kind: Caffe would end the process."""
+    name = f"train{SAMPLES}"
+    ours = [tuple(blob.shape) for blob in net.params[name]]  # type: ignore[attr-defined]
+    theirs = stored_shapes(weights).get(name)
+    if theirs not in (None, ours):
+        raise RarError(
+            f"{weights} was trained on the other kind of data, AUGMENT=live or fixed: give the DATA= of before, or "
+            "another OUT="
+        )
