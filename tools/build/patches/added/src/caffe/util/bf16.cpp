@@ -1,3 +1,7 @@
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <algorithm>
 #include <cstring>
 
@@ -24,35 +28,82 @@ inline bf16 rounded(uint32_t bits) {
   return (nan ? bits | 0x400000u : bits + 0x7fffu + even) >> 16;
 }
 
-// A tile of one image: `channels` rows of `pixels` numbers, `stride` apart, to
-// `pixels` rows of `channels`, `row` apart.
 FOR_EACH_CPU
-void tile_to_bf16(int channels, int pixels, size_t stride, const float* from,
-    size_t row, bf16* to) {
-  bf16 tile[kChannels][kPixels];
-  for (int c = 0; c < channels; ++c) {
-    uint32_t bits[kPixels];
-    std::memcpy(bits, from + c * stride, pixels * sizeof(float));
-    for (int p = 0; p < pixels; ++p) { tile[c][p] = rounded(bits[p]); }
-  }
-  for (int p = 0; p < pixels; ++p) {
-    for (int c = 0; c < channels; ++c) { to[p * row + c] = tile[c][p]; }
-  }
+void round_row(int count, const float* from, bf16* to) {
+  uint32_t bits[kPixels];
+  std::memcpy(bits, from, count * sizeof(float));
+  for (int i = 0; i < count; ++i) { to[i] = rounded(bits[i]); }
 }
 
 FOR_EACH_CPU
+void widen_row(int count, const bf16* from, float* to) {
+  uint32_t bits[kPixels];
+  for (int i = 0; i < count; ++i) {
+    bits[i] = static_cast<uint32_t>(from[i]) << 16;
+  }
+  std::memcpy(to, bits, count * sizeof(float));
+}
+
+// 8 rows of 8 numbers to 8 columns.
+inline void transpose_eight(const bf16* from, size_t from_row, bf16* to,
+    size_t to_row) {
+#ifdef __SSE2__
+  __m128i a[8], b[8];
+  for (int i = 0; i < 8; ++i) {
+    a[i] = _mm_loadu_si128(
+        reinterpret_cast<const __m128i*>(from + i * from_row));
+  }
+  // each pass brings together what lies 4, 2, then 1 rows apart
+  for (int pass = 0; pass < 3; ++pass) {
+    for (int i = 0; i < 4; ++i) {
+      b[2 * i] = _mm_unpacklo_epi16(a[i], a[i + 4]);
+      b[2 * i + 1] = _mm_unpackhi_epi16(a[i], a[i + 4]);
+    }
+    std::copy(b, b + 8, a);
+  }
+  for (int i = 0; i < 8; ++i) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i * to_row), a[i]);
+  }
+#else
+  for (int i = 0; i < 8; ++i) {
+    for (int j = 0; j < 8; ++j) { to[j * to_row + i] = from[i * from_row + j]; }
+  }
+#endif
+}
+
+void transpose(int rows, int columns, const bf16* from, size_t from_row,
+    bf16* to, size_t to_row) {
+  const int whole_rows = rows / 8 * 8, whole_columns = columns / 8 * 8;
+  for (int j = 0; j < whole_columns; j += 8) {
+    for (int i = 0; i < whole_rows; i += 8) {
+      transpose_eight(from + i * from_row + j, from_row, to + j * to_row + i,
+          to_row);
+    }
+  }
+  for (int i = 0; i < rows; ++i) {
+    for (int j = i < whole_rows ? whole_columns : 0; j < columns; ++j) {
+      to[j * to_row + i] = from[i * from_row + j];
+    }
+  }
+}
+
+// A tile of one image: `channels` rows of `pixels` numbers, `stride` apart, to
+// `pixels` rows of `channels`, `row` apart.
+void tile_to_bf16(int channels, int pixels, size_t stride, const float* from,
+    size_t row, bf16* to) {
+  bf16 tile[kChannels * kPixels];
+  for (int c = 0; c < channels; ++c) {
+    round_row(pixels, from + c * stride, tile + c * kPixels);
+  }
+  transpose(channels, pixels, tile, kPixels, to, row);
+}
+
 void tile_from_bf16(int channels, int pixels, size_t row, const bf16* from,
     size_t stride, float* to) {
-  bf16 tile[kChannels][kPixels];
-  for (int p = 0; p < pixels; ++p) {
-    for (int c = 0; c < channels; ++c) { tile[c][p] = from[p * row + c]; }
-  }
+  bf16 tile[kChannels * kPixels];
+  transpose(pixels, channels, from, row, tile, kPixels);
   for (int c = 0; c < channels; ++c) {
-    uint32_t bits[kPixels];
-    for (int p = 0; p < pixels; ++p) {
-      bits[p] = static_cast<uint32_t>(tile[c][p]) << 16;
-    }
-    std::memcpy(to + c * stride, bits, pixels * sizeof(float));
+    widen_row(pixels, tile + c * kPixels, to + c * stride);
   }
 }
 
