@@ -1,7 +1,7 @@
 """The CNN's twin in PyTorch, with Caffe's weights: the same requests as tools/bench/worker.py. Imports only PyTorch.
 
 argv: JSON with arrays (file of tools.bench.tasks.export), layout (contiguous_format or channels_last), training,
-batch, gpu, tf32.
+batch, gpu, tf32, bf16 (products in it, by autocast; CPU).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class Twin:
         memory = getattr(torch, wanted["layout"])
         arrays = np.load(wanted["arrays"])
         self.gpu, self.training = wanted["gpu"], wanted["training"]
+        self.precision = partial(torch.autocast, "cpu", torch.bfloat16, enabled=wanted["bf16"])
 
         def tensor(name: str) -> torch.Tensor:
             made = torch.from_numpy(arrays[name]).to(device)
@@ -63,9 +65,10 @@ class Twin:
 
     def _forward(self) -> torch.Tensor:
         x = self.image
-        for run in self.steps:
-            x = run(x)
-        return x
+        with self.precision():
+            for run in self.steps:
+                x = run(x)
+        return x.float()  # as ours
 
     def run(self) -> None:
         if self.training:

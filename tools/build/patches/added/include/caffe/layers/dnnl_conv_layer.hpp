@@ -20,6 +20,10 @@ class DnnlConvolutionLayer : public Conv3x3Layer<Dtype, ConvolutionLayer> {
 
  protected:
   virtual void MakeConv(int height, int width);
+  /// @brief Where the top is, for a bottom of this size.
+  vector<ConvPiece> Pieces(int height, int width) const;
+  /// @brief Side of the kernel if the layer keeps the size: 3, 1; else 0.
+  int ConvKernel() const;
 };
 
 }  // namespace caffe

@@ -30,6 +30,10 @@ class DnnlDeconvolutionLayer : public Conv3x3Layer<Dtype, DeconvolutionLayer> {
 
  protected:
   virtual void MakeConv(int height, int width);
+  /// @brief Where the four cases are in the top, for a bottom of this size.
+  vector<ConvPiece> Pieces(int height, int width) const;
+  /// @brief 3 if the layer is the upsampling by two; else 0.
+  int ConvKernel() const;
   virtual const Dtype* ConvWeights();
   virtual const Dtype* ConvBias();
   virtual Dtype* ConvWeightsDiff();

@@ -45,20 +45,34 @@ void DnnlDeconvolutionLayer<Dtype>::MakeConv(int height, int width) {
   this->conv_ = Conv3x3::Create({this->num_, this->channels_, height, width,
       4 * outputs}, this->bias_term_, false);
   if (!this->conv_) { return; }
+  this->pieces_ = Pieces(height, width);
+}
+
+template <typename Dtype>
+vector<ConvPiece> DnnlDeconvolutionLayer<Dtype>::Pieces(int height,
+    int width) const {
+  const int outputs = this->num_output_;
   const long row = 4 * width, channel = row * height;
-  this->pieces_.clear();
+  vector<ConvPiece> pieces;
   for (int phase = 0; phase < 4; ++phase) {
-    this->pieces_.push_back({phase * outputs, outputs,
+    pieces.push_back({phase * outputs, outputs,
         {channel * outputs, channel, row, 2},
         phase / 2 * 2 * width + phase % 2});
   }
-  weights_.assign(4 * outputs * this->channels_ * 9, 0);
+  return pieces;
+}
+
+template <typename Dtype>
+int DnnlDeconvolutionLayer<Dtype>::ConvKernel() const {
+  return dnnl_geometry(this->kernel_shape_, 4) &&
+      dnnl_geometry(this->stride_, 2) && dnnl_geometry(this->pad_, 1) ? 3 : 0;
 }
 
 template <typename Dtype>
 const Dtype* DnnlDeconvolutionLayer<Dtype>::ConvWeights() {
   const Dtype* weights = this->blobs_[0]->cpu_data();
   const int outputs = this->num_output_, channels = this->channels_;
+  weights_.resize(4 * outputs * channels * 9);
   for_each_weight([&](int phase, int from, int to) {
     for (int o = 0; o < outputs; ++o) {
       Dtype* row = &weights_[(phase * outputs + o) * channels * 9 + to];

@@ -2,12 +2,12 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <unordered_map>
 #include <vector>
 
 #include "caffe/common.hpp"
 #include "caffe/util/dnnl_conv.hpp"
+#include "caffe/util/dnnl_workspace.hpp"
 
 namespace caffe {
 
@@ -15,84 +15,7 @@ using dnnl::algorithm;
 using dnnl::memory;
 using dnnl::prop_kind;
 
-namespace {
-
-enum Role { BOTTOM, TOP, WEIGHTS, SCRATCH };
-
-// Buffers that all layers of a thread share, one for each role: no layer needs
-// them after its call, and a buffer a layer would take 1.5 GiB at VGG's sizes.
-class Workspace {
- public:
-  memory Get(Role role, const memory::desc& desc) {
-    Buffer& buffer = buffers_[role];
-    if (buffer.size < desc.get_size()) {
-      const size_t size = (desc.get_size() + 63) / 64 * 64;
-      buffer.data.reset(std::aligned_alloc(64, size));
-      CHECK(buffer.data) << "out of memory: oneDNN needs " << size << " bytes";
-      buffer.size = size;
-    }
-    return memory(desc, engine, buffer.data.get());
-  }
-
-  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
-  dnnl::stream stream{engine};
-
- private:
-  struct Free {
-    void operator()(void* data) const { std::free(data); }
-  };
-  struct Buffer {
-    std::unique_ptr<void, Free> data;
-    size_t size = 0;
-  };
-  Buffer buffers_[SCRATCH + 1];
-};
-
-Workspace& workspace() {
-  static thread_local Workspace shared;
-  return shared;
-}
-
-memory wrap(const memory::desc& desc, const float* data) {
-  return memory(desc, workspace().engine, const_cast<float*>(data));
-}
-
-// to = from, or to += from
-void convert(const memory& from, memory to, bool add = false) {
-  dnnl::primitive_attr attributes;
-  if (add) {
-    dnnl::post_ops sum;
-    sum.append_sum();
-    attributes.set_post_ops(sum);
-  }
-  dnnl::reorder::primitive_desc desc(from, to, attributes);
-  memory source(from);
-  dnnl::reorder(desc).execute(workspace().stream, source, to);
-}
-
-// The numbers in the layout wanted: themselves if they have it already.
-memory converted(Role role, const memory& from, const memory::desc& wanted) {
-  if (from.get_desc() == wanted) { return from; }
-  memory to = workspace().Get(role, wanted);
-  convert(from, to);
-  return to;
-}
-
-memory::desc part(const memory::desc& whole, const ConvPiece& piece) {
-  memory::dims dims = whole.dims();
-  dims[1] = piece.channels;
-  return whole.submemory_desc(dims, {0, piece.first_channel, 0, 0});
-}
-
-template <typename Primitive, typename Desc>
-void run(const Desc& desc, std::unordered_map<int, memory> arguments) {
-  arguments.insert({DNNL_ARG_SCRATCHPAD,
-      workspace().Get(SCRATCH, desc.scratchpad_desc())});
-  Primitive(desc).execute(workspace().stream, arguments);
-  workspace().stream.wait();
-}
-
-}  // namespace
+using namespace dnnl_tools;  // NOLINT(build/namespaces)
 
 bool dnnl_wanted() {
   const char* setting = std::getenv("CAFFE_DNNL");
@@ -159,7 +82,8 @@ void DnnlConv::Forward(const float* bottom, const float* weights,
   if (direct) { return; }
   const float* data = static_cast<const float*>(result.get_data_handle());
   for (const ConvPiece& piece : pieces) {
-    convert(wrap(part(forward_.dst_desc(), piece), data),
+    convert(wrap(part(forward_.dst_desc(), piece.first_channel,
+        piece.channels), data),
         wrap(InCaffe(piece), top + piece.offset));
   }
 }
@@ -173,7 +97,7 @@ memory DnnlConv::Gather(const std::vector<ConvPiece>& pieces,
   float* data = static_cast<float*>(whole.get_data_handle());
   for (const ConvPiece& piece : pieces) {
     convert(wrap(InCaffe(piece), top_diff + piece.offset),
-        wrap(part(wanted, piece), data));
+        wrap(part(wanted, piece.first_channel, piece.channels), data));
   }
   return whole;
 }
