@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import caffe
+import lmdb
 import numpy as np
 import pytest
 
 from layers.common.errors import RarError
-from layers.common.prepared import PreparedSet
+from layers.common.prepared import PreparedSet, row_key
 from layers.samples import VGG_MEAN
 from tests.layers.conftest import python_layer
 from tools.model.gradient_check import layer_net
@@ -93,6 +99,93 @@ def test_several_solvers_share_the_rows(train: PreparedSet, two_solvers: None) -
 def test_rank_0_tests_on_every_row(train: PreparedSet, two_solvers: None) -> None:
     net = samples(train.folder, phase=caffe.TEST)
     assert rows(net, train) + rows(net, train) == [0, 1, 2, 3]
+
+
+@pytest.fixture
+def readers(monkeypatch: pytest.MonkeyPatch) -> dict[int, threading.Thread]:
+    """Which thread has read a row, by row."""
+    found: dict[int, threading.Thread] = {}
+    image = PreparedSet.image
+
+    def recorded(faces: PreparedSet, row: int) -> Any:
+        found[row] = threading.current_thread()
+        return image(faces, row)
+
+    monkeypatch.setattr(PreparedSet, "image", recorded)
+    return found
+
+
+def wait(for_what: Callable[[], bool]) -> None:
+    """Until it is so; fails after ten seconds."""
+    end = time.monotonic() + 10
+    while not for_what():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_the_next_mini_batch_is_read_by_a_thread(train: PreparedSet, readers: dict[int, threading.Thread]) -> None:
+    net = samples(train.folder)
+    net.forward()
+    wait(lambda: set(readers) == {0, 1, 2, 3})
+    assert readers[0] is readers[1] is threading.current_thread()
+    assert readers[2] is readers[3] is not threading.current_thread()
+    readers.clear()
+    net.forward()
+    wait(lambda: set(readers) == {4, 5})
+    assert threading.current_thread() not in readers.values()
+
+
+def test_what_was_read_for_another_place_is_not_taken(train: PreparedSet) -> None:
+    net = samples(train.folder)
+    assert rows(net, train) == [0, 1]
+    net.params["layer"][0].data[...] = 7
+    assert rows(net, train) + rows(net, train) == [7, 8, 9, 10]
+
+
+def test_several_nets_read_one_set(train: PreparedSet) -> None:
+    nets = [samples(train.folder), samples(train.folder, 3), samples(train.folder, 1, caffe.TEST)]
+    read = [[rows(net, train) for net in nets] for _ in range(3)]
+    assert read == [[[2 * i, 2 * i + 1], [3 * i, 3 * i + 1, 3 * i + 2], [i]] for i in range(3)]
+
+
+def test_the_thread_ends_with_the_net(train: PreparedSet) -> None:
+    before = set(threading.enumerate())
+    net = samples(train.folder)
+    net.forward()
+    assert set(threading.enumerate()) > before
+    del net
+    gc.collect()
+    wait(lambda: set(threading.enumerate()) == before)
+
+
+def test_a_forked_process_reads_on_by_itself(train: PreparedSet) -> None:
+    net = samples(train.folder)
+    net.forward()
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            status = 0 if rows(net, train) + rows(net, train) == [2, 3, 4, 5] else 2
+        finally:
+            os._exit(status)
+    end = time.monotonic() + 60
+    while not (done := os.waitpid(child, os.WNOHANG))[0]:
+        assert time.monotonic() < end, "the child hangs"
+        time.sleep(0.01)
+    assert os.waitstatus_to_exitcode(done[1]) == 0
+    assert rows(net, train) == [2, 3]
+
+
+def test_a_damaged_image_is_named_in_its_own_mini_batch(train: PreparedSet, tmp_path: Path) -> None:
+    copy = shutil.copytree(train.folder, tmp_path / "train")
+    with lmdb.open(str(copy / "images.lmdb"), map_size=1 << 28) as environment, environment.begin(write=True) as rows_:
+        rows_.put(row_key(4), b"\x22\x00")
+    net = samples(copy)
+    assert rows(net, train) + rows(net, train) == [0, 1, 2, 3]
+    with pytest.raises(RarError, match="row 4: no 64 px image in it: prepare the data again"):
+        net.forward()
+    net.params["layer"][0].data[...] = 6
+    assert rows(net, train) == [6, 7]
 
 
 def test_the_source_may_name_variables(

@@ -18,13 +18,14 @@ from layers.common.errors import RarError, run_command
 from layers.common.files import finished_file
 from tools.bench import report
 from tools.bench.measure import Bench, data_preparation, growth, memory_over_images, speed
+from tools.bench.sharing import sharing
 from tools.common.gpu import check_gpu
 from tools.common.paths import in_project
 from tools.common.version import commit
 from tools.model.presets import PRESETS
 
 PATH = click.Path(path_type=Path)
-MEASURED = ("vgg19", "vgg19_128", "tiny")
+MEASURED = ("vgg19", "vgg19_128", "compact", "tiny")
 
 
 def machine(gpu: bool) -> dict[str, Any]:
@@ -54,10 +55,13 @@ def checked_torch(python: str | None) -> str | None:
 @click.option("--torch-python", envvar="TORCH_PYTHON", help="a Python that has PyTorch, to compare with")
 @click.option("--gpu", is_flag=True, help="measure on the GPU, with TF32 off and on")
 @click.option("--growth/--no-growth", "grow", default=True, help="how time and memory grow; data preparation")
+@click.option("--sharing/--no-sharing", "share", default=True, help="two programs at once, and beside others' (CPU)")
 @click.option(
     "--out", type=PATH, default=partial(in_project, "bench"), show_default="bench", help="for results.json, a picture"
 )
-def main(presets: tuple[str, ...], repeats: int, torch_python: str | None, gpu: bool, grow: bool, out: Path) -> None:
+def main(
+    presets: tuple[str, ...], repeats: int, torch_python: str | None, gpu: bool, grow: bool, share: bool, out: Path
+) -> None:
     if gpu:
         check_gpu(0)
     out.mkdir(parents=True, exist_ok=True)
@@ -70,6 +74,9 @@ def main(presets: tuple[str, ...], repeats: int, torch_python: str | None, gpu: 
                 label = f"{name}, TF32" if tf32 else name
                 click.echo(f"{label} ...", err=True)
                 results["speed"][label] = speed(replace(bench, tf32=tf32), name)
+        for name in presets if share and not gpu else ():
+            click.echo(f"{name}, the machine shared ...", err=True)
+            results.setdefault("sharing", {})[name] = sharing(bench, name)
         if grow:
             click.echo("growth ...", err=True)
             results["growth_preset"] = presets[-1] if len(presets) == 1 else "vgg19_128"

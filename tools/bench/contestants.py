@@ -17,26 +17,33 @@ HERE = Path(__file__).resolve().parent
 
 
 class Contestant:
-    """One worker process. `ask` sends it a request and returns its answer; RarError when it has died."""
+    """One worker process. `ask` sends it a request and returns its answer; RarError when it has died.
 
-    def __init__(self, name: str, command: list[str], wanted: dict[str, Any], env: Mapping[str, str]) -> None:
+    env: what is set over this process's environment; None unsets.
+    """
+
+    def __init__(self, name: str, command: list[str], wanted: dict[str, Any], env: Mapping[str, str | None]) -> None:
         self.name = name
         self.process = subprocess.Popen(
             [*command, json.dumps(wanted)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **env},
+            env={key: value for key, value in {**os.environ, **env}.items() if value is not None},
         )
-        self._read()
+        self.answer()
 
     def ask(self, do: str, **details: Any) -> Any:
+        self.tell(do, **details)
+        return self.answer()
+
+    def tell(self, do: str, **details: Any) -> None:
+        """Send a request, and do not wait: `answer` does, so that several work at once."""
         assert self.process.stdin
         self.process.stdin.write(json.dumps({"do": do, **details}) + "\n")
         self.process.stdin.flush()
-        return self._read()
 
-    def _read(self) -> Any:
+    def answer(self) -> Any:
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
@@ -66,12 +73,15 @@ def caffe_task(
     gpu: bool = False,
     tf32: bool = False,
     stock: bool = False,
+    threads: int | None = None,
     **changes: Any,
 ) -> Contestant:
     """A task in Caffe; `stock`: without oneDNN and cuDNN. `changes` to the preset, such as steps=5."""
     wanted = {"task": task, "preset": preset, "batch": batch, "data": str(data), "gpu": gpu, "changes": changes}
     command = [sys.executable, "-m", "tools.bench.worker"]
     own = {"CAFFE_DNNL": "0", "CAFFE_CUDNN": "0"} if stock else {}
+    if threads:
+        own |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     return Contestant(name, command, wanted, {"CAFFE_TF32": str(int(tf32)), **own})
 
 
@@ -80,8 +90,8 @@ def torch_task(
 ) -> Contestant:
     """The CNN's twin in the PyTorch of another Python."""
     wanted = {"arrays": str(arrays), "layout": layout, "training": training, "batch": batch, "gpu": gpu, "tf32": tf32}
-    # PyTorch brings its own BLAS; ours must not come in its way.
-    env = {"LD_LIBRARY_PATH": "", "PYTHONPATH": "", "PYTHONNOUSERSITE": ""}
+    # PyTorch brings its own BLAS and OpenMP; what is set for ours must not come in their way.
+    env = dict.fromkeys(("LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONNOUSERSITE", "GOMP_SPINCOUNT"))
     return Contestant(name, [python, str(HERE / "torch_worker.py")], wanted, env)
 
 

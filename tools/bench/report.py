@@ -83,6 +83,7 @@ def table(results: dict[str, Any]) -> str:
         if speed["torch_difference"] is not None:
             version, difference = speed["torch_version"], speed["torch_difference"]
             lines.append(f"{preset}: PyTorch {version}'s conv8 differs by {difference:.1e} of its largest value.")
+    lines += sharing_table(results.get("sharing", {}))
     for axis, points in results.get("growth", {}).items():
         line = ", ".join(f"{n}: {found['ms']:.0f} ms {found['mib']:,.0f} MiB" for n, found in points.items())
         lines.append(f"{results['growth_preset']} detector over {axis}: {line}.")
@@ -94,6 +95,22 @@ def table(results: dict[str, Any]) -> str:
             "Data preparation: {crops_per_second:.0f} crops of 256 px a second.".format(**results["data_preparation"])
         )
     return "\n".join(lines) + "\n"
+
+
+def sharing_table(sharing: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    """Two programs at once against one, and the CNN's forward pass beside eight busy programs of others."""
+    if not sharing:
+        return []
+    lines = ["", "| preset | the machine shared | alone | shared | shared / alone |", "|---|---|---|---|---|"]
+    for preset, found in sharing.items():
+        for task in ("detector", "training"):
+            one, two = found[task]["one"], found[task]["two"]
+            row = f"two at once, {TASKS[task]}: a second | {one:.2f} | {two:.2f} | {two / one:.2f}"
+            lines.append(f"| {preset} | {row} |")
+        alone, beside, one_thread = (found["beside"][name] for name in ("alone", "beside", "one_thread"))
+        row = f"{TASKS['cnn_forward']}, beside eight busy programs ({shown(one_thread)} with one thread): ms"
+        lines.append(f"| {preset} | {row} | {shown(alone)} | {shown(beside)} | {beside / alone:.1f} |")
+    return [*lines, ""]
 
 
 def plot(results: dict[str, Any], path: Path) -> Path:

@@ -25,12 +25,23 @@ def resident() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
+def timed(task: Any) -> float:
+    """One run, ms."""
+    begin = time.perf_counter()
+    task.run()
+    return 1e3 * (time.perf_counter() - begin)
+
+
 def answer(task: Any, request: dict[str, Any]) -> Any:
-    """Do what is asked of the task: `run` (ms), `layers`, `export`, `peak` or `memory` (MiB)."""
+    """Do what is asked of the task: `run` (ms), `repeat` (its runs), `layers`, `export`, `peak` or `memory` (MiB)."""
     if request["do"] == "run":
-        begin = time.perf_counter()
-        task.run()
-        return 1e3 * (time.perf_counter() - begin)
+        return timed(task)
+    if request["do"] == "repeat":
+        end = time.perf_counter() + request["seconds"]
+        runs = [timed(task)]
+        while time.perf_counter() < end:
+            runs.append(timed(task))
+        return runs
     if request["do"] == "layers":
         return task.layers()
     if request["do"] == "export":

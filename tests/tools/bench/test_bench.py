@@ -49,6 +49,9 @@ def test_measures_every_task_beside_stock_caffe(tmp_path: Path) -> None:
     assert forward > 0 and backward > 0
     assert (tmp_path / "bench.png").stat().st_size > 10_000
     assert "| tiny | whole detector, 1 face |" in done.stdout
+    shared = results["sharing"]["tiny"]
+    assert all(shared[task][who] > 0 for task in ("detector", "training") for who in ("one", "two"))
+    assert shared["beside"]["beside"] > shared["beside"]["alone"] > 0
 
 
 def test_the_table_compares_with_the_better_layout() -> None:
@@ -63,6 +66,16 @@ def test_the_table_compares_with_the_better_layout() -> None:
     assert "| vgg19 | CNN forward, 1 face | 400 | 1,200 | 500 | 0.33 | 0.80 | 1,024 |" in lines
     assert "vgg19: PyTorch 2.13's conv8 differs by 2.0e-06 of its largest value." in lines
     assert "vgg19: all that is not conv1-conv8 adds 10.0 % forward, 15.0 % in training." in lines
+
+
+def test_the_table_says_what_is_left_of_a_shared_machine() -> None:
+    pair, beside = {"one": 8.0, "two": 10.0}, {"alone": 10.0, "beside": 50.0, "one_thread": 40.0}
+    assert report.sharing_table({"tiny": {"detector": pair, "training": pair, "beside": beside}})[3:] == [
+        "| tiny | two at once, whole detector, 1 face: a second | 8.00 | 10.00 | 1.25 |",
+        "| tiny | two at once, training iteration, 2 faces: a second | 8.00 | 10.00 | 1.25 |",
+        "| tiny | CNN forward, 1 face, beside eight busy programs (40.0 with one thread): ms | 10.0 | 50.0 | 5.0 |",
+        "",
+    ]
 
 
 def test_layer_times_are_medians() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -109,6 +110,21 @@ def test_one_pool_of_threads_for_blas_and_onednn() -> None:
     env = {**os.environ, **environment.caffe_environment({}), "GLOG_minloglevel": "2"}
     maps = subprocess.run(["/usr/bin/python3", "-c", code], env=env, capture_output=True, text=True, check=True).stdout
     assert "libdnnl" in maps and "openblas-openmp" in maps and "openblas-pthread" not in maps
+
+
+@pytest.mark.parametrize(
+    ("own", "shown"),
+    [
+        ({}, {"GOMP_SPINCOUNT": environment.SPINS}),
+        ({"GOMP_SPINCOUNT": "77"}, {"GOMP_SPINCOUNT": "77"}),
+        ({"OMP_WAIT_POLICY": "PASSIVE"}, {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
+    ],
+)
+def test_openmp_knows_how_long_threads_wait_unless_the_user_says_it(own: dict[str, str], shown: dict[str, str]) -> None:
+    done = shell(EVALUATE + '/usr/bin/python3 -c "import caffe"', OMP_DISPLAY_ENV="verbose", **own)
+    known = dict(re.findall(r"(\w+) = '(.*)'", done.stderr))
+    assert {name: known.get(name) for name in shown} == shown
 
 
 def test_quotes_what_a_shell_would_split(tmp_path: Path) -> None:
