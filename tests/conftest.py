@@ -90,7 +90,7 @@ def real_shapes(shared_data: Path) -> np.ndarray:
 @pytest.fixture(scope="session")
 def drawn_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Drawn faces in 300-W's layout; 50 or more to train on, as a shape pool of the presets' size wants."""
-    folder = tmp_path_factory.mktemp("drawn") / "faces"
+    folder = tmp_path_factory.mktemp("prepared") / "faces"
     write(folder, Parameters(train=60, test=8, seed=1))
     return folder
 
@@ -104,13 +104,13 @@ def prepare_drawn(faces: Path, data: Path, options: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prepared(drawn_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Prepared data of drawn faces: 64 px crops in train/, val/, helen/, lfpw/, ibug/. Not to be written to."""
-    return prepare_drawn(drawn_faces, tmp_path_factory.mktemp("prepared") / "data", "--copies 1 --occluded 0")
+def prepared(drawn_faces: Path) -> Path:
+    """Prepared data, beside the drawn faces: 64 px crops in train/, val/, helen/, lfpw/, ibug/. Not to be written to."""
+    return prepare_drawn(drawn_faces, drawn_faces.with_name("data"), "--copies 1 --occluded 0")
 
 
 @pytest.fixture(scope="session")
-def prepared_live(drawn_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared_live(drawn_faces: Path) -> Path:
     """The same faces for live augmentation: train/ holds patches, val/ crops; no other sets. Not to be written to."""
-    folder = tmp_path_factory.mktemp("live") / "data"
+    folder = drawn_faces.with_name("live")
     return prepare_drawn(drawn_faces, folder, "--sets train --augment live --quality 90 --occluded 0.15")

@@ -13,9 +13,10 @@ from google.protobuf import text_format
 
 from layers.common.errors import RarError
 from layers.common.prepared import PATCHES, kind_of
-from tools.model.prototxt import text
+from tools.model.text import net_text
 from tools.model.weights import SAMPLES, stored_shapes
 
+HEADER = "# Made for this run by tools.train, which reads its training faces from patches.\n"
 # Visits of the faces are numbered from here in the phase, so that the second does not see the crops of the first again.
 FIRST_VISITS = {"warm_up": 0, "rar": 1_000_000}
 
@@ -31,7 +32,7 @@ def net_of_run(net: Path, data: Path, folder: Path, phase: str, seed: int) -> Pa
     layer.python_param.module, layer.python_param.layer = "data_prep.live.layer", "LiveSampleLayer"
     layer.python_param.param_str = json.dumps(parameters)
     path = folder / f"{phase}_train_val.prototxt"
-    path.write_text(text(proto))
+    path.write_text(HEADER + net_text(proto))
     return path
 
 
