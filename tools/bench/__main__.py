@@ -38,6 +38,11 @@ def machine(gpu: bool) -> dict[str, Any]:
     return {"cpu": model.group(1) if model else "unknown", "cores": int(os.environ["OMP_NUM_THREADS"]), "gpu": name}
 
 
+def has_amx() -> bool:
+    """Whether this CPU has what CAFFE_BF16=1 asks for."""
+    return re.search(r"^flags\b.*\bamx_bf16\b", Path("/proc/cpuinfo").read_text(), re.MULTILINE) is not None
+
+
 def checked_torch(python: str | None) -> str | None:
     """The Python that has PyTorch, or None when there is none; RarError when one was named and has not."""
     if not python:
@@ -68,7 +73,7 @@ def main(
     torch = checked_torch(torch_python)
     results: dict[str, Any] = {"machine": machine(gpu), "commit": commit(), "repeats": repeats, "speed": {}}
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), repeats, gpu, torch)
+        bench = Bench(Path(folder), repeats, gpu, torch, bf16=not gpu and has_amx())
         for name in presets:
             for tf32 in (False, True) if gpu else (False,):
                 label = f"{name}, TF32" if tf32 else name

@@ -72,6 +72,7 @@ def caffe_task(
     batch: int = 1,
     gpu: bool = False,
     tf32: bool = False,
+    bf16: bool = False,
     stock: bool = False,
     threads: int | None = None,
     **changes: Any,
@@ -82,14 +83,15 @@ def caffe_task(
     own = {"CAFFE_DNNL": "0", "CAFFE_CUDNN": "0"} if stock else {}
     if threads:
         own |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-    return Contestant(name, command, wanted, {"CAFFE_TF32": str(int(tf32)), **own})
+    precision = {"CAFFE_TF32": str(int(tf32)), "CAFFE_BF16": str(int(bf16))}
+    return Contestant(name, command, wanted, precision | own)
 
 
 def torch_task(
-    name: str, python: str, arrays: Path, layout: str, *, training: bool, batch: int, gpu: bool, tf32: bool
+    name: str, python: str, arrays: Path, layout: str, **details: bool | int
 ) -> Contestant:
-    """The CNN's twin in the PyTorch of another Python."""
-    wanted = {"arrays": str(arrays), "layout": layout, "training": training, "batch": batch, "gpu": gpu, "tf32": tf32}
+    """The CNN's twin in the PyTorch of another Python; details: training, batch, gpu, tf32, bf16."""
+    wanted = {"arrays": str(arrays), "layout": layout, **details}
     # PyTorch brings its own BLAS and OpenMP; what is set for ours must not come in their way.
     env = dict.fromkeys(("LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONNOUSERSITE", "GOMP_SPINCOUNT"))
     return Contestant(name, [python, str(HERE / "torch_worker.py")], wanted, env)

@@ -7,28 +7,36 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from layers.common import paper
+from layers.common.errors import RarError
 from tools.bench.contestants import Contestant, caffe_task, medians, rounds, torch_task
 from tools.model.presets import preset as preset_of
 
 LAYOUTS = ("contiguous_format", "channels_last")
+# Allowed: the largest difference from our conv8 over its largest value. Of factors TF32 keeps 10 bits, bf16 7.
+FLOAT_AGREES, TF32_AGREES, BF16_AGREES = 1e-4, 1e-2, 5e-2
 BATCHES, STEPS, LANDMARKS = (1, 2, 4, 8), (1, 5, 15, 30), (5, 29, 68)
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where and how to measure. torch: a Python that has PyTorch, or None. tf32: products on the GPU in TF32."""
+    """Where and how to measure. torch: a Python that has PyTorch, or None. tf32: products on the GPU in TF32.
+
+    bf16: beside float, products in bf16 (CPU).
+    """
 
     folder: Path
     repeats: int
     gpu: bool
     torch: str | None
     tf32: bool = False
+    bf16: bool = False
 
     def data(self, preset: str) -> Path:
         """Prepared synthetic faces of the preset's crop size, made once a run."""
@@ -59,15 +67,17 @@ def speed(bench: Bench, preset: str) -> dict[str, Any]:
         for task in ("cnn_forward", "detector", "cnn_training", "training"):
             ours.append(stack.enter_context(bench.caffe(f"{task} ours", task, preset)))
             others.append(stack.enter_context(bench.caffe(f"{task} stock", task, preset, stock=True)))
+            if bench.bf16:
+                others.append(stack.enter_context(bench.caffe(f"{task} bf16", task, preset, bf16=True)))
         ours[0].ask("export", path=str(arrays))
-        difference, version = 0.0, ""
-        for layout in LAYOUTS if bench.torch else ():
-            for task, batch in (("cnn_forward", 1), ("cnn_training", paper.BATCH_SIZE)):
-                name, training = f"{task} torch {layout}", task == "cnn_training"
-                where = {"gpu": bench.gpu, "tf32": bench.tf32}
-                twin = torch_task(name, str(bench.torch), arrays, layout, training=training, batch=batch, **where)
-                others.append(stack.enter_context(twin))
-                difference, version = max(difference, twin.ask("difference")), twin.ask("version")
+        twins = [stack.enter_context(twin) for twin in torch_twins(bench, arrays)] if bench.torch else []
+        compared = {twin.name: twin.ask("difference") for twin in twins}
+        if bench.bf16:
+            forward = next(one for one in others if one.name == "cnn_forward bf16")
+            compared[forward.name] = forward.ask("difference", path=str(arrays))
+        check(compared, TF32_AGREES if bench.tf32 else FLOAT_AGREES)
+        version = twins[0].ask("version") if twins else ""
+        others += twins
         times = rounds([*ours, *others], bench.repeats)
         layers = {one.name: [one.ask("layers") for _ in range(3)] for one in (ours[1], ours[3])}
         peak = {one.name: one.ask("peak") for one in [*ours, *others]}
@@ -75,10 +85,28 @@ def speed(bench: Bench, preset: str) -> dict[str, Any]:
         "times_ms": times,
         "medians_ms": medians(times),
         "peak_mib": peak,
-        "torch_difference": difference if bench.torch else None,
+        "differences": compared,
         "torch_version": version,
         "layers_ms": {name: median_layers(runs) for name, runs in layers.items()},
     }
+
+
+def torch_twins(bench: Bench, arrays: Path) -> Iterator[Contestant]:
+    """The CNN in PyTorch, forward and in training, in both layouts; float, and bf16 where it is measured."""
+    for bf16 in (False, True) if bench.bf16 else (False,):
+        for layout in LAYOUTS:
+            for task, batch in (("cnn_forward", 1), ("cnn_training", paper.BATCH_SIZE)):
+                name = f"{task} torch_bf16 {layout}" if bf16 else f"{task} torch {layout}"
+                how = {"training": task == "cnn_training", "gpu": bench.gpu, "tf32": bench.tf32, "bf16": bf16}
+                yield torch_task(name, str(bench.torch), arrays, layout, batch=batch, **how)
+
+
+def check(differences: dict[str, float], agrees: float) -> None:
+    """RarError when a contestant's conv8 is not ours: differences, of our largest value, by the contestant's name."""
+    for name, found in differences.items():
+        allowed = BF16_AGREES if "bf16" in name else agrees
+        if not found <= allowed:
+            raise RarError(f"{name}: conv8 differs by {found:.1e} of its largest value, where {allowed:.0e} is allowed")
 
 
 def median_layers(runs: list[dict[str, list[float]]]) -> dict[str, list[float]]:

@@ -13,12 +13,18 @@ TASKS = {
     "cnn_training": "CNN forward + backward, 2 faces",
     "training": "training iteration, 2 faces",
 }
-WHO = {"ours": "this Caffe", "stock": "stock Caffe", "torch": "PyTorch"}
+WHO = {
+    "ours": "this Caffe",
+    "bf16": "this Caffe, bf16",
+    "stock": "stock Caffe",
+    "torch": "PyTorch",
+    "torch_bf16": "PyTorch, bf16 autocast",
+}
 
 
-def best_torch(medians: dict[str, float], task: str) -> float | None:
+def best_torch(medians: dict[str, float], task: str, who: str = "torch") -> float | None:
     """PyTorch's time with the better of its memory layouts; None when it was not measured."""
-    found = [value for name, value in medians.items() if name.startswith(f"{task} torch")]
+    found = [value for name, value in medians.items() if name.startswith(f"{task} {who} ")]
     return min(found, default=None)
 
 
@@ -30,12 +36,23 @@ def rows(speed: dict[str, Any]) -> list[tuple[str, dict[str, float | None]]]:
             task,
             {
                 "ours": medians[f"{task} ours"],
+                "bf16": medians.get(f"{task} bf16"),
                 "stock": medians.get(f"{task} stock"),
                 "torch": best_torch(medians, task),
+                "torch_bf16": best_torch(medians, task, "torch_bf16"),
             },
         )
         for task in TASKS
     ]
+
+
+def differences(speed: dict[str, Any]) -> dict[str, float]:
+    """The largest difference of conv8 by contestant, over tasks and layouts."""
+    found: dict[str, float] = {}
+    for name, value in speed["differences"].items():
+        who = name.split()[1]
+        found[who] = max(value, found.get(who, 0))
+    return found
 
 
 def recurrence_share(speed: dict[str, Any]) -> tuple[float, float]:
@@ -63,26 +80,31 @@ def table(results: dict[str, Any]) -> str:
         f"{machine['cpu']}, {machine['cores']} cores{', ' + machine['gpu'] if machine['gpu'] else ''}; "
         f"medians of {results['repeats']} rounds, ms; commit {results['commit']}",
         "",
-        "| preset | task | this Caffe | stock Caffe | PyTorch | ours / stock | ours / PyTorch | peak MiB |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| preset | task | {' | '.join(WHO.values())} | ours / stock | ours / PyTorch | bf16: ours / our fp32 | "
+        "bf16: ours / PyTorch | peak MiB | bf16: peak MiB |",
+        "|---|---" + "|---" * (len(WHO) + 6) + "|",
     ]
     for preset, speed in results["speed"].items():
         for task, found in rows(speed):
-            ours, stock, torch = found["ours"], found["stock"], found["torch"]
-            peak = speed["peak_mib"][f"{task} ours"]
-            lines.append(
-                f"| {preset} | {TASKS[task]} | {shown(ours)} | {shown(stock)} | {shown(torch)} | "
-                f"{ratio(ours, stock)} | {ratio(ours, torch)} | {peak:,.0f} |"
-            )
+            pairs = (("ours", "stock"), ("ours", "torch"), ("bf16", "ours"), ("bf16", "torch_bf16"))
+            peaks = (speed["peak_mib"].get(f"{task} {who}") for who in ("ours", "bf16"))
+            cells = [
+                *(shown(value) for value in found.values()),
+                *(ratio(found[one], found[other]) for one, other in pairs),
+                *("-" if peak is None else f"{peak:,.0f}" for peak in peaks),
+            ]
+            lines.append(f"| {preset} | {TASKS[task]} | {' | '.join(cells)} |")
     lines.append("")
     for preset, speed in results["speed"].items():
         forward, training = recurrence_share(speed)
         lines.append(
             f"{preset}: all that is not conv1-conv8 adds {forward:.1f} % forward, {training:.1f} % in training."
         )
-        if speed["torch_difference"] is not None:
-            version, difference = speed["torch_version"], speed["torch_difference"]
-            lines.append(f"{preset}: PyTorch {version}'s conv8 differs by {difference:.1e} of its largest value.")
+        if speed["differences"]:
+            line = ", ".join(f"{WHO[who]} {found:.1e}" for who, found in differences(speed).items())
+            version = f" (PyTorch {speed['torch_version']})" if speed["torch_version"] else ""
+            what = "largest difference of conv8 from this Caffe's, of its largest value"
+            lines.append(f"{preset}: {what}: {line}{version}.")
     lines += sharing_table(results.get("sharing", {}))
     for axis, points in results.get("growth", {}).items():
         line = ", ".join(f"{n}: {found['ms']:.0f} ms {found['mib']:,.0f} MiB" for n, found in points.items())
@@ -115,15 +137,15 @@ def sharing_table(sharing: dict[str, dict[str, dict[str, float]]]) -> list[str]:
 
 def plot(results: dict[str, Any], path: Path) -> Path:
     """Bars: every task of every preset, by contestant, as a multiple of our time."""
-    made = figure(1000, 120 + 250 * len(results["speed"]))
+    made = figure(1000, 120 + 330 * len(results["speed"]))
     panels = made.subplots(len(results["speed"]), 1, squeeze=False)[:, 0]
     for axes, (preset, speed) in zip(panels, results["speed"].items(), strict=True):
-        height = 0.26
+        height = 0.78 / len(WHO)
         for i, (_, found) in enumerate(rows(speed)):
             for j, (who, value) in enumerate(found.items()):
                 if value is None:
                     continue
-                y = i + (j - 1) * height
+                y = i + (j - (len(WHO) - 1) / 2) * height
                 axes.barh(y, value, height * 0.9, color=LINES[j], label=WHO[who] if i == 0 else None)
                 axes.text(value, y, f" {shown(value)}", va="center", fontsize=8.5, color=INK)
         chart(axes, f"{preset}: medians of {results['repeats']} rounds", "ms", "")

@@ -15,7 +15,7 @@ os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its 
 
 import caffe
 
-from tools.bench.tasks import export, open_task
+from tools.bench.tasks import difference, export, open_task
 from tools.model.presets import preset
 
 
@@ -33,7 +33,10 @@ def timed(task: Any) -> float:
 
 
 def answer(task: Any, request: dict[str, Any]) -> Any:
-    """Do what is asked of the task: `run` (ms), `repeat` (its runs), `layers`, `export`, `peak` or `memory` (MiB)."""
+    """Do what is asked of the task.
+
+    `run` (ms), `repeat` (its runs), `layers`, `export`, `difference`, `peak` or `memory` (MiB).
+    """
     if request["do"] == "run":
         return timed(task)
     if request["do"] == "repeat":
@@ -46,6 +49,8 @@ def answer(task: Any, request: dict[str, Any]) -> Any:
         return task.layers()
     if request["do"] == "export":
         return export(task, Path(request["path"]))
+    if request["do"] == "difference":
+        return difference(task, Path(request["path"]))
     if request["do"] == "memory":
         return resident()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from layers.common.errors import RarError
 from tools.bench import report
-from tools.bench.measure import median_layers
+from tools.bench.__main__ import has_amx
+from tools.bench.measure import check, median_layers
 from tools.build.environment import PROJECT, caffe_environment
 
 SPEED = {
@@ -24,9 +26,16 @@ SPEED = {
         "detector ours": 440.0,
         "cnn_training ours": 2000.0,
         "training ours": 2300.0,
+        "cnn_forward bf16": 100.0,
+        "cnn_forward torch_bf16 contiguous_format": 300.0,
+        "cnn_forward torch_bf16 channels_last": 125.0,
     },
-    "peak_mib": {f"{task} ours": 1024.0 for task in report.TASKS},
-    "torch_difference": 2e-6,
+    "peak_mib": {f"{task} ours": 1024.0 for task in report.TASKS} | {"cnn_forward bf16": 900.0},
+    "differences": {
+        "cnn_forward torch channels_last": 2e-6,
+        "cnn_training torch channels_last": 1e-6,
+        "cnn_forward bf16": 1e-2,
+    },
     "torch_version": "2.13",
 }
 
@@ -42,7 +51,9 @@ def test_measures_every_task_beside_stock_caffe(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     results: dict[str, Any] = json.loads((tmp_path / "results.json").read_text())
     speed = results["speed"]["tiny"]
-    assert set(speed["medians_ms"]) == {f"{task} {who}" for task in report.TASKS for who in ("ours", "stock")}
+    who = ("ours", "stock", "bf16") if has_amx() else ("ours", "stock")
+    assert set(speed["medians_ms"]) == {f"{task} {one}" for task in report.TASKS for one in who}
+    assert set(speed["differences"]) == ({"cnn_forward bf16"} if has_amx() else set())
     assert all(value > 0 for value in speed["medians_ms"].values())
     assert all(value > 50 for value in speed["peak_mib"].values())  # MiB, of a process with Caffe in it
     forward, backward = speed["layers_ms"]["training ours"]["conv1_1"]
@@ -63,8 +74,14 @@ def test_the_table_compares_with_the_better_layout() -> None:
     }
     lines = report.table(results).splitlines()
     assert lines[0] == "Some CPU, 2 cores; medians of 5 rounds, ms; commit abc"
-    assert "| vgg19 | CNN forward, 1 face | 400 | 1,200 | 500 | 0.33 | 0.80 | 1,024 |" in lines
-    assert "vgg19: PyTorch 2.13's conv8 differs by 2.0e-06 of its largest value." in lines
+    row = "400 | 100 | 1,200 | 500 | 125 | 0.33 | 0.80 | 0.25 | 0.80 | 1,024 | 900"
+    assert f"| vgg19 | CNN forward, 1 face | {row} |" in lines
+    row = "2,000 | - | - | - | - | - | - | - | - | 1,024 | -"
+    assert f"| vgg19 | CNN forward + backward, 2 faces | {row} |" in lines
+    columns = lines[2].count("|")
+    assert all(line.count("|") == columns for line in lines[2:8])
+    line = "vgg19: largest difference of conv8 from this Caffe's, of its largest value: "
+    assert f"{line}PyTorch 2.0e-06, this Caffe, bf16 1.0e-02 (PyTorch 2.13)." in lines
     assert "vgg19: all that is not conv1-conv8 adds 10.0 % forward, 15.0 % in training." in lines
 
 
@@ -76,6 +93,13 @@ def test_the_table_says_what_is_left_of_a_shared_machine() -> None:
         "| tiny | CNN forward, 1 face, beside eight busy programs (40.0 with one thread): ms | 10.0 | 50.0 | 5.0 |",
         "",
     ]
+
+
+def test_a_contestant_that_computes_something_else_is_named() -> None:
+    check({"cnn_forward torch channels_last": 1e-5, "cnn_forward bf16": 1e-2}, 1e-4)
+    for value in (2e-3, float("nan")):
+        with pytest.raises(RarError, match="^cnn_forward torch channels_last: conv8 differs by"):
+            check({"cnn_forward bf16": 1e-2, "cnn_forward torch channels_last": value}, 1e-4)
 
 
 def test_layer_times_are_medians() -> None:

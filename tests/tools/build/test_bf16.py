@@ -187,7 +187,7 @@ def test_other_geometries_are_left_to_caffe(kind: str, geometry: str) -> None:
         np.testing.assert_array_equal(numbers(made)[name], wanted)
 
 
-# A chain of layers that stay in bf16 ----------------------------------------------------------------------------------
+# A chain of layers that stay in bf16 --------------------------------------------------------------------------------
 
 CHAIN = (
     product("conv", "x", "a", 32) + relu("a") + product("conv", "a", "b", 48) + relu("b") + pool("b", "c")
@@ -200,8 +200,9 @@ SPLIT = (
     + layer("Eltwise", "s t", "u") + product("conv", "u", "y", 8)
 )  # fmt: skip
 OTHERS = (
-    product("conv", "x", "a", 16) + relu("a") + pool("a", "p") + layer("Flatten", "p", "flat") + layer("Reshape", "flat", "b",
-    reshape_param="shape { dim: 0 dim: 32 dim: -1 dim: 2 }") + product("conv", "b", "c", 16) + relu("c")
+    product("conv", "x", "a", 16) + relu("a") + pool("a", "p") + layer("Flatten", "p", "flat")
+    + layer("Reshape", "flat", "b", reshape_param="shape { dim: 0 dim: 32 dim: -1 dim: 2 }")
+    + product("conv", "b", "c", 16) + relu("c")
     + layer("Pooling", "c", "d", pooling_param="pool: AVE kernel_size: 3 stride: 1 pad: 1")
     + product("conv", "d", "e", 16) + layer("PReLU", "e", "prelu") + product("conv", "prelu", "f", 16)
     + layer("ReLU", "f", "g", "out_of_place") + pool("g", "h") + layer("Concat", "h h", "i")
@@ -378,7 +379,7 @@ def test_weights_are_saved_in_float(tmp_path: Path) -> None:
     np.testing.assert_array_equal(other.params["b"][0].data, wanted)
 
 
-# The switch -------------------------------------------------------------------------------------------------------------
+# The switch ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", ["0", "", "no", "2"])
