@@ -122,10 +122,10 @@ many-worker: ## a machine's processes for detect-many: SCHEDULER=tls://HOST:8786
 	@$(RAR) many-worker $(call option,listen,LISTEN) $(call option,certificates,CERTIFICATES) $(call option,workers,WORKERS) \
 	  $(if $(call given,SCHEDULER),$(call quoted,$(SCHEDULER)))
 
-web: ## a page on this machine: drop a picture, see every step: [PRESET= WEIGHTS= OUT= HOST=127.0.0.1 PORT=7860]
-	@$(RAR) web $(MODEL) $(call option,host,HOST) $(call option,port,PORT)
+web: ## a page on this machine: drop a picture, see every step: [PRESET= WEIGHTS= OUT= HOST=127.0.0.1 PORT=7860 TIME_LIMIT=20 SERVER_NAME=]
+	@$(RAR) web $(MODEL) $(call option,host,HOST) $(call option,port,PORT) $(call option,time-limit,TIME_LIMIT) $(call option,name,SERVER_NAME)
 
-web-packages: ## gradio and playwright from PyPI, which `make web` and its tests need
+web-packages: ## Starlette, uvicorn and playwright from PyPI, which `make web` and its tests need
 	@$(RAR) packages web browser
 
 demo: ## all of it on embedded synthetic faces, no download: data, training of `tiny`, test, table, pictures: [DEMO=demo SEED=0]
