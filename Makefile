@@ -22,8 +22,8 @@ SET = $(if $(call given,TEST_SET),$(TEST_SET),helen)
 DATA_SET = $(if $(call given,DATA),--data $(call quoted,$(DATA)/$(SET)))
 
 .PHONY: help caffe cupy env prototxt vgg19 data-300w data-cofw data-aflw check-data train-300w test-300w test-cofw test-aflw \
-  ablations tables report test-occlusion ship finder detect calibrate test-detect detect-many many many-scheduler \
-  many-worker onnx test-onnx onnx-packages web web-packages demo bench test test-gpu lint doctor clean
+  ablations tables report test-occlusion ship finder detect calibrate test-detect detect-many many many-certificates \
+  many-scheduler many-worker onnx test-onnx onnx-packages web web-packages demo bench test test-gpu lint doctor clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -105,23 +105,27 @@ test-onnx: ## that file beside Caffe, px and ms a face: [PRESET= WEIGHTS= OUT= O
 onnx-packages: ## onnx and onnxruntime from PyPI, which `make onnx` and its tests need
 	@$(RAR) packages onnx
 
-detect-many: ## landmarks on millions of pictures, on all cores: LIST=FILE or IMAGES= [PRESET= WEIGHTS= OUT= BOXFILE= SCHEDULER= WORKERS= CHUNK=]
+detect-many: ## landmarks on millions of pictures, on all cores: LIST=FILE or IMAGES= [PRESET= WEIGHTS= OUT= BOXFILE= SCHEDULER= CERTIFICATES= WORKERS= CHUNK=]
 	@$(RAR) many $(MODEL) $(call option,list,LIST) $(call option,boxes,BOXFILE) $(call option,scheduler,SCHEDULER) \
-	  $(call option,workers,WORKERS) $(call option,chunk,CHUNK) $(IMAGES)
+	  $(call option,certificates,CERTIFICATES) $(call option,workers,WORKERS) $(call option,chunk,CHUNK) $(IMAGES)
 
 many: ## Dask and Parquet, which detect-many and its tests need, into an environment of their own
 	@$(RAR) packages many
 
-many-scheduler: ## Dask's scheduler for detect-many on several machines, in a network that you trust: [LISTEN=127.0.0.1]
-	@$(RAR) many-scheduler $(call option,listen,LISTEN)
+many-certificates: ## certificates for detect-many on several machines, a folder to copy to each: [CERTIFICATES=certificates]
+	@$(RAR) many-certificates $(call option,out,CERTIFICATES)
 
-many-worker: ## a machine's processes for detect-many: SCHEDULER=tcp://HOST:8786 [WORKERS=one a core]
-	@$(RAR) many-worker $(call option,workers,WORKERS) $(if $(call given,SCHEDULER),$(call quoted,$(SCHEDULER)))
+many-scheduler: ## Dask's scheduler for detect-many on several machines: [LISTEN=127.0.0.1 CERTIFICATES= DASHBOARD=port]
+	@$(RAR) many-scheduler $(call option,listen,LISTEN) $(call option,certificates,CERTIFICATES) $(call option,dashboard,DASHBOARD)
 
-web: ## a page on this machine: drop a picture, see every step: [PRESET= WEIGHTS= OUT= HOST=127.0.0.1 PORT=7860]
-	@$(RAR) web $(MODEL) $(call option,host,HOST) $(call option,port,PORT)
+many-worker: ## a machine's processes for detect-many: SCHEDULER=tls://HOST:8786 [LISTEN=127.0.0.1 CERTIFICATES= WORKERS=one a core]
+	@$(RAR) many-worker $(call option,listen,LISTEN) $(call option,certificates,CERTIFICATES) $(call option,workers,WORKERS) \
+	  $(if $(call given,SCHEDULER),$(call quoted,$(SCHEDULER)))
 
-web-packages: ## gradio and playwright from PyPI, which `make web` and its tests need
+web: ## a page on this machine: drop a picture, see every step: [PRESET= WEIGHTS= OUT= HOST=127.0.0.1 PORT=7860 TIME_LIMIT=20 SERVER_NAME=]
+	@$(RAR) web $(MODEL) $(call option,host,HOST) $(call option,port,PORT) $(call option,time-limit,TIME_LIMIT) $(call option,name,SERVER_NAME)
+
+web-packages: ## Starlette, uvicorn and playwright from PyPI, which `make web` and its tests need
 	@$(RAR) packages web browser
 
 demo: ## all of it on embedded synthetic faces, no download: data, training of `tiny`, test, table, pictures: [DEMO=demo SEED=0]

@@ -19,6 +19,7 @@ from tools.detect.boxes import read_boxes
 from tools.detect.inputs import is_video, sources
 from tools.many.job import Job
 from tools.many.listing import listed
+from tools.many.options import certificates_option
 from tools.many.output import opened
 from tools.model.options import in_run, model_options
 from tools.model.presets import preset
@@ -42,6 +43,7 @@ def pictures(words: Sequence[str]) -> list[Path]:
 @model_options
 @in_run("--out", "many", "folder to write to, or to go on with")
 @click.option("--scheduler", help="address of a Dask scheduler; without it, processes of this machine")
+@certificates_option
 @click.option("--workers", type=COUNT, help="processes of this machine (one a core)")
 @click.option("--chunk", type=COUNT, help="pictures a part (at most 1,000, eight parts a worker)")
 @click.option("--stages", is_flag=True, help="write the shapes after every step too, six times as much")
@@ -53,6 +55,7 @@ def main(
     weights: Path,
     out: Path,
     scheduler: str | None,
+    certificates: Path,
     workers: int | None,
     chunk: int | None,
     stages: bool,
@@ -71,7 +74,7 @@ def main(
     count = workers or usable_cores()
     with opened(out, job, listed(lists, pictures(words), given), chunk, count) as output:
         del given
-        with connected(scheduler, count) as client:
+        with connected(scheduler, certificates, count) as client:
             totals = detect_all(client, output)
     print(f"{out}: {totals}")
     if totals.lost:

@@ -1,9 +1,6 @@
 """RAR on a local page: `make web`, then a picture dropped into the browser.
 
-pictures -> answer compute, with no gradio in them; page, limits and app serve it; page/ is what the browser runs.
+__main__ listens; app, with guard, upload, turns and connections round it, answers HTTP, and never looks into a picture.
+worker, a process of its own that child keeps alive or kills, opens pictures and finds faces: pictures -> answer. page/
+is what the browser runs, limits what a visitor may ask.
 """
-
-import os
-
-# Before gradio is imported: nothing is reported or looked up on the internet.
-os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")

@@ -19,9 +19,9 @@ from tools.detect.detector import Detector, Face
 from tools.detect.finder import FaceFinder
 from tools.detect.write import as_json
 from tools.model.presets import Preset
+from tools.web.limits import MOST_FACES
 from tools.web.pictures import open_picture
 
-MOST_FACES = 24  # what a picture may cost the other visitors: about 2.5 s with vgg19_128
 OVERVIEW = 960  # px, longer side of the picture as shown
 VIEW, VIEW_MARGIN = 720, 1.8  # px of a face as shown; side of what is shown over the longer side of the box
 QUALITY = 88  # of JPEG

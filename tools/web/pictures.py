@@ -8,13 +8,10 @@ import PIL.Image
 
 from data_prep.images import Image, decode_upright
 from layers.common.errors import RarError
-
-FORMATS = ("JPEG", "PNG", "WebP", "BMP", "TIFF")
-MOST_BYTES = 20 << 20
-MOST_PIXELS = 40_000_000
-KINDS = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+from tools.web.limits import FORMATS, KINDS, MOST_BYTES, MOST_PIXELS
 
 PIL.Image.MAX_IMAGE_PIXELS = None  # Pillow reads nothing but headers here; the limit is ours
+PIL.Image.init()  # else it looks for its parsers on the disk at the first file that is none of the common kinds
 
 
 def open_picture(name: str, stored: bytes) -> Image:

@@ -6,11 +6,8 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,13 +17,11 @@ import pytest
 
 from data_prep.images import read_upright
 from tests.conftest import packages
+from tests.tools.many.commands import PYTHON, command, listening, run, running, scheduler, until, workers_of
 from tests.tools.small import SMALL, write_project
-from tools.build import venv
-from tools.build.environment import PROJECT, caffe_environment
 from tools.detect import Detector
 from tools.model.presets import TINY
 
-PYTHON = venv.python("many")
 NAME = "tiny+steps=3+reduction=8+deconv6=8+deconv7=8"  # a variant: workers know it by its name alone
 PRESET = replace(TINY, steps=3, reduction=8, deconv6=8, deconv7=8, warm_up=SMALL.warm_up, end_to_end=SMALL.end_to_end)
 PICTURES, CHUNK = 100, 4
@@ -55,13 +50,13 @@ def many() -> None:
 
 
 @pytest.fixture(scope="session")
-def work(prepared: Path, tmp_path_factory: pytest.TempPathFactory, run_there: Callable[..., Any]) -> Work:
+def work(drawn_faces: Path, tmp_path_factory: pytest.TempPathFactory, run_there: Callable[..., Any]) -> Work:
     """Drawn faces under many names, the first with two boxes; a cut picture, a missing one, and one without a box."""
     folder = tmp_path_factory.mktemp("many")
     project = write_project(folder / "project", PRESET)
     done = run_there(project, "caffe", "train", "-solver", "prototxt/tiny/solver.prototxt")
     assert done.returncode == 0, done.stderr[-2000:]
-    drawn = sorted((prepared.parent / "faces").rglob("*.png")) or sorted((prepared.parent / "faces").rglob("*.jpg"))
+    drawn = sorted(drawn_faces.rglob("*.png")) or sorted(drawn_faces.rglob("*.jpg"))
     boxes: dict[str, list[list[float]]] = {"cut.png": [[1, 1, 9, 9]], "none.png": [[1, 1, 9, 9]]}
     for i in range(PICTURES):
         source = drawn[i % len(drawn)]
@@ -77,41 +72,10 @@ def work(prepared: Path, tmp_path_factory: pytest.TempPathFactory, run_there: Ca
     return Work(folder, project / "runs/tiny/rar_iter_12.caffemodel", boxes)
 
 
-def environment(**variables: str) -> dict[str, str]:
-    return {**os.environ, **caffe_environment(), **variables}
-
-
-def run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, cwd=PROJECT, env=environment(**variables), capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-@contextmanager
-def running(command: list[str], **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """The command, started; killed in the end, and its workers with it."""
-    process = subprocess.Popen(
-        command, cwd=PROJECT, env=environment(**variables), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.kill()  # its workers end with it
-        process.communicate()
-
-
 def workers(parent: int) -> list[int]:
     """The worker processes of a run, as Linux lists the children of its threads."""
     children = [pid for file in Path(f"/proc/{parent}/task").glob("*/children") for pid in file.read_text().split()]
     return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-    return value
 
 
 def parts(out: Path) -> list[Path]:
@@ -211,33 +175,44 @@ def test_a_picture_that_kills_is_named_and_the_rest_is_done(work: Work, undistur
     assert [row for table in tables.values() for row in table if row != killer] == there
 
 
-@pytest.fixture
-def scheduler() -> Iterator[str]:
-    command = [str(PYTHON.with_name("dask")), "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-    with running(command, DASK_CONFIG="tools/many/dask.yaml", PYTHONPATH="") as process:
-        assert process.stdout is not None
-        yield next(line.split()[-1] for line in process.stdout if "Scheduler at:" in line)
+def test_a_run_here_is_by_itself(work: Work, tmp_path: Path) -> None:
+    """It listens on the loopback address alone, and a peer without its certificate, which nobody has, gets nothing."""
+    with running(work.command(tmp_path / "out", "--workers", "2")) as process:
+        until(lambda: parts(tmp_path / "out"))
+        places = listening(process.pid)
+        assert {host for host, _ in places} == {"127.0.0.1"} and len(places) == 8
+        ports = [str(port) for _, port in places]
+        done = run([str(PYTHON), "-m", "tests.tools.many.peer", "bare", str(tmp_path), "127.0.0.1", *ports])
+    assert json.loads(done.stdout) == {port: {"identity": False, "ran": False} for port in ports}
+    assert not any((tmp_path / port).exists() for port in ports)
 
 
-def worker(scheduler: str) -> list[str]:
-    return [str(PYTHON.with_name("dask")), "worker", scheduler, "--nthreads", "1", "--no-dashboard"]
+def bare_worker(address: str, certificates: Path) -> list[str]:
+    """Dask's own worker, which knows nothing of the project."""
+    files = {"ca-file": "ca.pem", "cert": "peer.pem", "key": "peer-key.pem"}
+    shown = [word for name, file in files.items() for word in (f"--tls-{name}", str(certificates / file))]
+    return [str(PYTHON.with_name("dask")), "worker", address, "--host", "127.0.0.1", "--nthreads", "1", *shown]
 
 
-def test_workers_of_a_scheduler_do_the_same(work: Work, undisturbed: Path, tmp_path: Path, scheduler: str) -> None:
+def test_workers_of_a_scheduler_do_the_same(work: Work, undisturbed: Path, tmp_path: Path) -> None:
     """First by one with several threads and one without Caffe and the project: a line each, nothing is written."""
-    command = work.command(tmp_path, "--scheduler", scheduler)
-    with running(worker(scheduler), OMP_NUM_THREADS="2"):
-        done = run(command)
-        assert done.returncode == 1
-        line = done.stderr.splitlines()[-1]
-        assert line.startswith("error: the worker tcp://127.0.0.1:") and "several threads" in line
-    with running(worker(scheduler), PYTHONPATH=""):
-        done = run(command)
-        assert done.returncode == 1
-        assert done.stderr.splitlines()[-1].startswith("error: a worker has no module tools: start the workers")
-    assert parts(tmp_path) == []
-    with running(worker(scheduler), OMP_NUM_THREADS="1"):
-        assert run(command).returncode == 0
+    ours = tmp_path / "certificates"
+    assert run(command("certificates", "--out", ours)).returncode == 0
+    with scheduler("127.0.0.1", ours) as (_, address):
+        words = work.command(tmp_path, "--scheduler", address, "--certificates", str(ours))
+        with running(bare_worker(address, ours), OMP_NUM_THREADS="2"):
+            done = run(words)
+            assert done.returncode == 1
+            line = done.stderr.splitlines()[-1]
+            assert line.startswith("error: the worker tls://127.0.0.1:") and "several threads" in line
+        with running(bare_worker(address, ours), PYTHONPATH=""):
+            done = run(words)
+            assert done.returncode == 1
+            assert done.stderr.splitlines()[-1].startswith("error: a worker has no module tools: start the workers")
+        assert parts(tmp_path) == []
+        with workers_of(address, "127.0.0.1", ours):
+            done = run(words)
+            assert done.returncode == 0, done.stderr
     assert rows(tmp_path) == rows(undisturbed)
 
 

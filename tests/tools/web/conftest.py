@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -16,31 +21,72 @@ from tests.conftest import packages
 from tests.tools.web.pictures import FACE, jpeg
 from tools.build.environment import PROJECT, caffe_environment
 
+DETECT = "/detect"
 BROWSERS = ("chromium", "chromium-browser")
 PATIENCE = 20_000  # ms for anything in the browser
+REFUSED = "the server responded with a status of 422"  # what Chromium itself says of a picture without faces
 
 
-class Server(NamedTuple):
+@dataclass(frozen=True)
+class Server:
     """A running page: its address, its process, the folder that it has for temporary files."""
 
     address: str
     process: subprocess.Popen[str]
     temporary: Path
 
+    @property
+    def place(self) -> str:
+        """Host and port."""
+        return urlsplit(self.address).netloc
+
+    @property
+    def worker(self) -> int:
+        """The process that opens pictures."""
+        (child,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(child)
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> http.client.HTTPResponse:
+        """The answer to one request."""
+        there = http.client.HTTPConnection(self.place, timeout=60)
+        there.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        return there.getresponse()
+
+    def detect(self, stored: bytes, name: str = "face.jpg") -> tuple[int, dict[str, Any]]:
+        """Status and JSON for a picture's file."""
+        answer = self.ask("POST", f"{DETECT}?name={quote(name)}", stored)
+        return answer.status, json.load(answer)
+
+
+Serve = Callable[..., AbstractContextManager[Server]]
+
 
 @pytest.fixture(scope="session")
-def server(trained: Path, small_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The page on this machine's own address, at any free port."""
+def serve(trained: Path, small_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Serve:
+    """serve("--option", ..., NAME="value"): the page on this machine's own address, at any free port."""
     python = packages("web") / "bin" / "python"
-    temporary = tmp_path_factory.mktemp("temporary")
-    options = ["--preset", "tiny", "--weights", str(trained / "rar_iter_12.caffemodel"), "--port", "0"]
-    command = [str(python), "-m", "tests.tools.web.server", str(small_project / "prototxt"), *options]
-    env = {**os.environ, **caffe_environment(), "TMPDIR": str(temporary), "GLOG_minloglevel": "2"}
-    with subprocess.Popen(command, cwd=PROJECT, env=env, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        address = process.stdout.readline().split()[0]
-        yield Server(address, process, temporary)
-        process.terminate()
+
+    @contextmanager
+    def serving(*words: str, **variables: str) -> Iterator[Server]:
+        temporary = tmp_path_factory.mktemp("temporary")
+        options = ["--preset", "tiny", "--weights", str(trained / "rar_iter_12.caffemodel"), "--port", "0", *words]
+        own = {"TMPDIR": str(temporary), "PROTOTXT": str(small_project / "prototxt"), **variables}
+        command, env = [str(python), "-m", "tests.tools.web.server", *options], {**os.environ, **caffe_environment()}
+        with subprocess.Popen(command, cwd=PROJECT, env={**env, **own}, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            try:
+                yield Server(process.stdout.readline().split()[0], process, temporary)
+            finally:
+                process.terminate()
+
+    return serving
+
+
+@pytest.fixture(scope="session")
+def server(serve: Serve) -> Iterator[Server]:
+    """The page as it is."""
+    with serve() as served:
+        yield served
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +129,7 @@ class Visit:
         self.page.locator(".sample:enabled").wait_for()
 
     def _said(self, message: Any) -> None:
-        if message.type == "error":
+        if message.type == "error" and REFUSED not in message.text:
             self.complaints.append(message.text)
 
     def send(self, name: str, stored: bytes) -> None:
@@ -101,6 +147,14 @@ class Visit:
         said = self.page.locator(".status", has_text=f"found in {name}.")
         said.wait_for()
         return str(said.inner_text())
+
+    def until(self, condition: str) -> None:
+        """Wait for a condition in JavaScript: playwright's own way needs eval, which the page does not allow."""
+        for _ in range(PATIENCE // 50):
+            if self.page.evaluate(condition):
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"waited in vain for {condition}")
 
     def stage(self, place: int) -> None:
         """Put the slider to S_d (0) or S_hat_t (t + 1)."""

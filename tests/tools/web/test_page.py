@@ -143,13 +143,13 @@ def test_a_dropped_picture(visit: Visit) -> None:
         made.items.add(new File([new Uint8Array(bytes)], 'dropped.jpg')); return made; }""",
         list(jpeg(FACE)),
     )
-    visit.page.dispatch_event(".rar", "drop", {"dataTransfer": transfer})
+    visit.page.dispatch_event("main", "drop", {"dataTransfer": transfer})
     visit.found("dropped.jpg")
 
 
 def test_the_camera(visit: Visit) -> None:
     visit.page.locator("button.camera").click()
-    visit.page.wait_for_function("document.querySelector('.booth video').videoWidth > 0")
+    visit.until("document.querySelector('.booth video').videoWidth > 0")
     visit.page.get_by_role("button", name="Take the picture").click()
     assert visit.found("camera.jpg") == "One face found in camera.jpg."
     assert visit.page.evaluate("document.querySelector('video').srcObject.getTracks()[0].readyState") == "ended"
@@ -167,7 +167,7 @@ def test_a_phone(visit: Visit, scheme: str) -> None:
     visit.send(endless, jpeg(np.tile(TWO, (3, 2, 1))))
     page.locator(".result").wait_for()
     assert page.locator(".faces label").count() > 8 and not wide(page)
-    for control in page.locator(".rar button:visible, .rar .faces label").all():
+    for control in page.locator("button:visible, .faces label").all():
         box = control.bounding_box()
         assert min(box["width"], box["height"]) >= 40, "large enough for a finger"
 

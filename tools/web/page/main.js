@@ -5,8 +5,7 @@ import { Result } from "./result.js";
 
 const PATIENCE = 4000; // ms until the page says that others may come first
 
-export function start(element) {
-  const page = element.querySelector(".rar");
+function start(page) {
   const [status, problem] = [page.querySelector(".status"), page.querySelector(".problem")];
   const result = new Result(page.querySelector(".result"));
   let latest = 0;
@@ -43,3 +42,5 @@ export function start(element) {
 
   takePictures(page, look, complain);
 }
+
+start(document.querySelector(".page"));
