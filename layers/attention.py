@@ -6,7 +6,6 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-import caffe
 import numpy as np
 
 from layers.base import RarLayer
@@ -14,6 +13,7 @@ from layers.common.errors import RarError
 from layers.common.gamma import gamma_for_centre
 from layers.common.schemes import scheme
 from layers.common.shapes import FloatArray
+from layers.quiet import caffe
 
 WEIGHTINGS = ("gaussian", "uniform", "ones")
 POLICIES = ("argmax", "sample", "random", "fixed")

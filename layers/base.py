@@ -8,10 +8,9 @@ import sys
 from types import TracebackType
 from typing import Any
 
-import caffe
-
 from layers.common.errors import RarError
 from layers.memory import memory_here
+from layers.quiet import caffe
 
 
 def _show_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -21,8 +20,10 @@ def _show_error(kind: type[BaseException], error: BaseException, trace: Tracebac
         sys.__excepthook__(kind, error, trace)
 
 
-# The `caffe` binary reports a Python error through this hook, so a user's mistake reads as one line there too.
-sys.excepthook = _show_error
+# The `caffe` program reports a Python error through this hook, so a user's mistake reads as one line there too. Python
+# inside another program has no command line of its own; in anyone else's Python the hook is theirs.
+if not sys.orig_argv:
+    sys.excepthook = _show_error
 
 
 class RarLayer(caffe.Layer):

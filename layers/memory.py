@@ -12,8 +12,9 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-import caffe
 import numpy as np
+
+from layers.quiet import caffe
 
 Blob = Any
 Array = Any

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import caffe
 import numpy as np
 
 from layers.base import RarLayer
@@ -15,6 +14,7 @@ from layers.common.ahead import Ahead
 from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet
 from layers.common.shapes import FloatArray
+from layers.quiet import caffe
 
 VGG_MEAN = (103.939, 116.779, 123.68)  # BGR, of the images VGG-19 was trained on
 

@@ -9,15 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import caffe
 import numpy as np
-from caffe import layers as L  # noqa: N812  Caffe's own convention
 
 from layers.common import paper
 from layers.common.shape_pool import read_shape_pool
+from layers.quiet import caffe
 from tools.model import network
 from tools.model.caffe_net import backward, forward, net_from
 from tools.model.presets import Preset
+
+L = caffe.layers  # Caffe's own short name
 
 SEED = 0
 

@@ -11,10 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its log is thousands of lines a net
-
-import caffe
-
+from layers.quiet import caffe
 from tools.bench.tasks import difference, export, open_task
 from tools.model.presets import preset
 

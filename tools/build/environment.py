@@ -15,6 +15,7 @@ from tools.build import cupy
 from tools.build.cache import Cache, root
 from tools.build.recipe import selection_key
 
+PYTHON3 = Path(__file__).with_name("bin")  # a python3 that is the system's
 OPENMP_BLAS = Path("/usr/lib", str(sysconfig.get_config_var("MULTIARCH") or ""), "openblas-openmp")
 # Rounds of libgomp's waiting loop, about a tenth of a millisecond, before a thread that waits for work goes to sleep.
 # Left to itself it waits for milliseconds at full speed, in the way of every other program on the machine.
@@ -56,7 +57,7 @@ def caffe_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
         "GLOG_logtostderr": "1",  # else every run leaves log files in the temporary folder
     }
     return {
-        "PATH": _prepend([folder / "bin"], base.get("PATH", os.defpath)),
+        "PATH": _prepend([folder / "bin", PYTHON3], base.get("PATH", os.defpath)),
         "PYTHONPATH": _prepend(packages, base.get("PYTHONPATH", "")),
         "LD_LIBRARY_PATH": _prepend(libraries, base.get("LD_LIBRARY_PATH", "")),
         "PYTHONNOUSERSITE": "1",  # a numpy of the user's own would not fit the system's OpenCV and Caffe

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 
-import caffe
-
 from layers.common.errors import RarError
+from layers.quiet import caffe
 
 CPU_ONLY = "CPU-only Caffe"  # in the last words of a Caffe that was built without CUDA
 

@@ -1,8 +1,7 @@
-"""RAR on anyone's pictures: `Detector(preset, weights).detect(image)` here, `python3 -m tools.detect` in the shell."""
+"""RAR on anyone's pictures: `Detector(preset, weights).detect(image)` here, `rar-caffe detect` in the shell.
 
-import os
-
-os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its log is thousands of lines a net
+Importing this changes nothing of the process: no hook, no variable, no guard of another library.
+"""
 
 from tools.detect.detector import Detector, Face
 

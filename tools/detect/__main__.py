@@ -37,7 +37,7 @@ PATH = click.Path(path_type=Path)
 
 def settings(detector: Detector, weights: Path, given: Boxes | None, drawing: str) -> dict[str, str]:
     """What the results depend on beside the pictures, in short."""
-    about = [given, drawing, asdict(detector.calibration) if detector.calibration else None]
+    about = [given, drawing, detector.about.margin, asdict(detector.calibration) if detector.calibration else None]
     digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()
     return {"preset": detector.preset.name, "weights": sha256(weights), "rest": digest}
 

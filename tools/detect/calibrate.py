@@ -6,11 +6,8 @@ weights, which tools.detect then uses, and to --out calibration.png and calibrat
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-
-os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its log is thousands of lines a net
 
 import click
 import numpy as np

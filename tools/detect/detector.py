@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,13 +17,15 @@ from data_prep.images import Image
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray, affine_apply, affine_invert
 from tools.common.gpu import use_gpu
+from tools.detect.arguments import as_image, checked_boxes
 from tools.detect.calibration import read_calibration
 from tools.detect.finder import FaceFinder
+from tools.model.about import about
 from tools.model.crop_detector import CropDetector, Detections
 from tools.model.places import DEFAULT, shipped_weights
 from tools.model.presets import Preset, preset
 
-MARGIN = 1.4  # of the crops that the presets are trained on
+Picture = Image | str | os.PathLike[str] | Any  # the last: PIL.Image.Image, which need not be there
 
 
 class Face(NamedTuple):
@@ -55,63 +58,101 @@ class Detector:
     """RAR with the weights of a preset. Threads may share one: they take turns at the net.
 
     The net lives in a thread of its own: oneDNN runs a convolution only in the thread that prepared it, and Caffe keeps
-    its choice of CPU or GPU per thread.
+    its choice of CPU or GPU per thread. That thread ends with `close()`, or at the end of a `with` block. A process
+    made by fork has none of its parent's threads, so it needs a Detector of its own.
 
-    name: the preset. weights: None for those that come with the project. batch: faces at a time. gpu: its number, None
-    for the CPU. RarError when the weights are missing or for another net, and when there is no such GPU.
+    name: the preset. weights: a file; None for those that come with the project. batch: faces at a time. gpu: its
+    number, None for the CPU. RarError when the weights are missing or for another net, and when there is no such GPU.
     """
 
     def __init__(
         self, name: str = DEFAULT, weights: str | Path | None = None, batch: int = 8, gpu: int | None = None
     ) -> None:
         self.preset = preset(name)
+        if batch < 1:
+            raise RarError(f"batch is {batch}: give a number of faces, 1 or more")
         self.batch = batch
         file = Path(weights) if weights else shipped_weights(name)
+        self.about = about(file, self.preset)
         self.calibration = read_calibration(file)
+        self._process, self._closed = os.getpid(), False
         self._worker = ThreadPoolExecutor(1, "net")
-        self._net = self._worker.submit(_load, self.preset, file, gpu).result()
-        self._finder: FaceFinder | None = None
         self._finding = threading.Lock()
+        self._finder: FaceFinder | None = None
+        try:
+            self._net: CropDetector | None = self._worker.submit(_load, self.preset, file, gpu).result()
+        except BaseException:
+            self._worker.shutdown()
+            raise
 
-    def detect(self, image: Image, boxes: ArrayLike | None = None) -> list[Face]:
-        """The faces of an image (H, W, 3), BGR, 8 bits.
+    def __enter__(self) -> Detector:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the net and end its thread; a second time does nothing."""
+        self._closed, self._net, self._finder = True, None, None
+        if self._process == os.getpid():
+            self._worker.shutdown()
+
+    def detect(self, image: Picture, boxes: ArrayLike | None = None) -> list[Face]:
+        """The faces of an image: an array (H, W, 3), BGR, 8 bits, the path of a file, or a picture of Pillow's.
 
         boxes: (n, 4) x0 y0 x1 y1, px, as a face detector draws them; None: found here, the largest first.
-        RarError for an image or boxes of another kind, and for a box without area or off the image.
+        RarError for an image or boxes of another kind, for a box without area or off the image, after `close`, and in
+        a process forked from the one that made this.
         """
         return self.detect_many([image], [boxes])[0]
 
-    def detect_many(self, images: Sequence[Image], boxes: Sequence[ArrayLike | None] | None = None) -> list[list[Face]]:
+    def detect_many(
+        self, images: Iterable[Picture], boxes: Iterable[ArrayLike | None] | None = None
+    ) -> list[list[Face]]:
         """`detect` for every image; the net sees `batch` faces at a time, whichever images they are from.
 
         boxes: one entry per image, None to find them.
         """
-        wanted = [None] * len(images) if boxes is None else boxes
+        self._check_usable()
+        if isinstance(images, np.ndarray | str | os.PathLike):
+            raise RarError("detect_many takes a list of images; detect takes one")
+        pictures = [as_image(image) for image in images]
+        wanted = [None] * len(pictures) if boxes is None else list(boxes)
+        if len(wanted) != len(pictures):
+            raise RarError(f"boxes of {len(wanted)} images for {len(pictures)}: give one entry per image, None to find")
         given = [
             self.find(image) if one is None else checked_boxes(one, image)
-            for image, one in zip(images, wanted, strict=True)
+            for image, one in zip(pictures, wanted, strict=True)
         ]
         owners = [(number, box) for number, found in enumerate(given) for box in found]
-        faces: list[list[Face]] = [[] for _ in images]
+        faces: list[list[Face]] = [[] for _ in pictures]
         for first in range(0, len(owners), self.batch):
             part = owners[first : first + self.batch]
-            made = self._detect([images[number] for number, _ in part], [box for _, box in part])
+            made = self._detect([pictures[number] for number, _ in part], [box for _, box in part])
             for (number, _), face in zip(part, made, strict=True):
                 faces[number].append(face)
         return faces
 
-    def find(self, image: Image) -> FloatArray:
+    def find(self, image: Picture) -> FloatArray:
         """Boxes (n, 4) of the faces of an image, the largest first; as `detect` finds them."""
-        check_image(image)
+        self._check_usable()
+        pixels = as_image(image)
         with self._finding:
             self._finder = self._finder or FaceFinder()
-            return self._finder.find(image)
+            return self._finder.find(pixels)
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise RarError("this Detector is closed: make another one")
+        if self._process != os.getpid():
+            raise RarError("this Detector was made before the process was forked: make one in each process, or spawn")
 
     def _detect(self, images: Sequence[Image], boxes: Sequence[FloatArray]) -> list[Face]:
         """One face per box, each with its image."""
         size = self.preset.crop_size
-        to_crop = [crop_transform(box, MARGIN, size) for box in boxes]
+        to_crop = [crop_transform(box, self.about.margin, size) for box in boxes]
         crops = [cut_crop(image, matrix, size) for image, matrix in zip(images, to_crop, strict=True)]
+        assert self._net
         found = self._worker.submit(self._net.detect, np.stack(crops)).result()
         return [self._face(found, i, *one) for i, one in enumerate(zip(boxes, to_crop, strict=True))]
 
@@ -128,26 +169,3 @@ def _load(kind: Preset, weights: Path, gpu: int | None) -> CropDetector:
     if gpu is not None:
         use_gpu(gpu)
     return CropDetector(kind, weights)
-
-
-def check_image(image: Image) -> None:
-    """RarError unless it is (H, W, 3) of 8 bits with pixels in it."""
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-        raise RarError(f"an image is (height, width, 3) of 8 bits, BGR, not {image.shape} of {image.dtype}")
-
-
-def checked_boxes(boxes: ArrayLike, image: Image) -> FloatArray:
-    """Boxes as (n, 4) float64; RarError unless each has an area and touches the image."""
-    check_image(image)
-    given = np.asarray(boxes, np.float64)
-    if given.size == 0:
-        return np.empty((0, 4))
-    if given.ndim != 2 or given.shape[1] != 4:
-        raise RarError(f"boxes are (n, 4), x0 y0 x1 y1, not {given.shape}")
-    height, width = image.shape[:2]
-    x0, y0, x1, y1 = given.T
-    bad = ~((x1 > x0) & (y1 > y0) & (x0 < width) & (y0 < height) & (x1 > 0) & (y1 > 0))  # NaN is bad too
-    if bad.any():
-        box = " ".join(f"{value:g}" for value in given[bad.argmax()])
-        raise RarError(f"the box {box} has no area or lies off the image of {width} x {height} px")
-    return given

@@ -15,12 +15,13 @@ from data_prep.images import Image
 from layers.common.schemes import Scheme
 from layers.common.shapes import FloatArray
 from tools.detect.calibration import face_size
-from tools.detect.detector import MARGIN, Face
+from tools.detect.detector import Face
 from tools.draw.chain import bright, label_places, ranges, spots, time_colour
 
 SHIFT = 4  # OpenCV draws at sixteenths of a pixel
 SHAPE, FAINT, RIM, WHITE = (200, 230, 46), (235, 235, 235), (40, 30, 20), (255, 255, 255)  # BGR
 REFERENCE = 300  # px: the size of a face on which the widths and sizes below are what they say
+CROP = 1.4  # labels lie round a square of this many times the face
 SMALLEST = 0.45  # of them on the smallest face: thinner is not to be seen
 LETTERS = 13  # px
 FINER = 4  # labels are drawn this much finer, for smooth edges
@@ -71,7 +72,7 @@ def _centres(image: Image, face: Face, unit: float) -> None:
     steps = len(face.centres)
     looked_at = spots(face.centres.tolist())
     points = face.points[list(looked_at)]
-    side = MARGIN * unit * REFERENCE
+    side = CROP * unit * REFERENCE
     places = label_places(points, face.points.mean(0), side, (image.shape[1], image.shape[0]))
     colours = [time_colour(times[0], steps) for times in looked_at.values()]
     for colour, point, place in zip(colours, points, places, strict=True):

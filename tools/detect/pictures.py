@@ -13,8 +13,9 @@ from data_prep.images import Image, read_upright
 from layers.common.errors import RarError
 from layers.common.schemes import scheme
 from layers.common.shapes import FloatArray
+from tools.detect.arguments import checked_boxes
 from tools.detect.boxes import Boxes, boxes_of
-from tools.detect.detector import Detector, Face, checked_boxes
+from tools.detect.detector import Detector, Face
 from tools.detect.journal import Journal, fingerprint
 from tools.detect.overlay import overlay
 from tools.detect.write import as_json, write_faces, write_picture

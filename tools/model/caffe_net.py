@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from typing import Any
 
-import caffe
+from layers.quiet import caffe
 
 
 def net_from(proto: Any, phase: int = caffe.TRAIN) -> Any:

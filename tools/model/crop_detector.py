@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import caffe
 import numpy as np
 from numpy.typing import NDArray
 
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
+from layers.quiet import caffe
 from layers.samples import VGG_MEAN
 from tools import PROJECT
 from tools.model import network

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import caffe
 import numpy as np
 from numpy.typing import NDArray
 
 from layers.common.shapes import FloatArray
+from layers.quiet import caffe
 from tools.model.caffe_net import net_from
 
 

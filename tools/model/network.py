@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import caffe
-from caffe import layers as L  # noqa: N812  Caffe's own convention
-from caffe import params as P  # noqa: N812
-
 from layers.common import paper
 from layers.common.schemes import scheme
+from layers.quiet import caffe
 from tools.model.presets import Preset
 
+L, P = caffe.layers, caffe.params  # Caffe's own short names
 Blob = Any
 Net = Any
 TRAIN, TEST = 0, 1

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-from caffe.proto import caffe_pb2
 from google.protobuf.message import DecodeError
 
 from layers.common.errors import RarError
 from layers.common.files import finished_file
+from layers.quiet import caffe
 
 SAMPLES = "_samples"  # layers whose only blob is the place in the data
 
 
 def read_weights(path: Path) -> Any:
     """The NetParameter of a caffemodel; RarError when it is absent, damaged or empty."""
-    net = caffe_pb2.NetParameter()
+    net = caffe.proto.caffe_pb2.NetParameter()
     try:
         net.ParseFromString(path.read_bytes())
     except OSError as error:

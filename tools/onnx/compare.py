@@ -5,14 +5,11 @@ Best run as make test-onnx, whose environment has the package onnxruntime.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its log is thousands of lines a net
 
 import click
 import numpy as np

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its log is thousands of lines a net
-
-import caffe
 import numpy as np
 import onnx
 from onnx import helper
 
 from layers.common.files import finished_file, sha256
+from layers.quiet import caffe
 from layers.samples import VGG_MEAN
 from tools.common.version import commit
-from tools.detect.detector import MARGIN
 from tools.model import network
+from tools.model.about import about
 from tools.model.caffe_net import net_from
 from tools.model.presets import Preset
 from tools.model.weights import load_weights
@@ -93,7 +90,7 @@ def described(preset: Preset, weights: Path, *, rgb: bool) -> dict[str, str]:
         "preset": preset.name,
         "scheme": preset.scheme,
         "crop_size": str(size),
-        "crop_margin": f"{MARGIN:g}",
+        "crop_margin": f"{about(weights, preset).margin:g}",
         "crop": "a square round the centre of the face box, crop_margin times its longer side, scaled to crop_size",
         "input": f"image (N, {size}, {size}, 3), 8 bits" if rgb else f"data (N, 3, {size}, {size}), mean subtracted",
         "colour_order": "RGB" if rgb else "BGR",

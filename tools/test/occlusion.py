@@ -6,13 +6,10 @@ with smooth noise. Centre and filling are functions of the seed and the face's n
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-
-os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its log is thousands of lines a net
 
 import click
 import cv2

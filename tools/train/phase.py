@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import caffe
 import numpy as np
 from google.protobuf import text_format
 from tqdm import tqdm
 
 from data_prep.live.workers import end_workers
 from layers.common.errors import RarError
+from layers.quiet import caffe
 from tools.common.stopping import stop_requests
 from tools.model.caffe_net import forward
 from tools.model.presets import Phase

@@ -10,10 +10,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import caffe
-
 from data_prep.live.workers import end_workers
 from layers.common.errors import RarError
+from layers.quiet import caffe
 from tools.common.gpu import use_gpu
 
 

@@ -9,10 +9,11 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import caffe
-
+from data_prep.manifest import FILE, read_manifest
 from layers.common.errors import RarError
+from layers.quiet import caffe
 from tools.common.gpu import check_gpu, use_gpu
+from tools.model.about import write_about
 from tools.model.presets import Phase, preset
 from tools.model.prototxt import folder_of
 from tools.model.vgg19.weights import default_weights
@@ -99,4 +100,6 @@ def both_phases(wanted: Training, ranks: Single) -> None:
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         sys.exit(130)
+    if (wanted.data / FILE).is_file():
+        write_about(final, chosen, read_manifest(wanted.data))
     print(final)

@@ -88,6 +88,21 @@ def test_is_fast() -> None:
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 0.3
 
 
+def test_another_python_first_on_the_path(tmp_path: Path) -> None:
+    """Caffe embeds the system's, and looks for its libraries beside the first python3 that it finds."""
+    (tmp_path / "lib" / "python3.11").mkdir(parents=True)
+    (tmp_path / "lib" / "python3.11" / "os.py").write_text("raise SystemExit('the wrong library')\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python3").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "bin" / "python3").chmod(0o755)
+    (tmp_path / "double_layer.py").write_text(LAYER)
+    (tmp_path / "net.prototxt").write_text(NET)
+    line = f"caffe time -model {tmp_path}/net.prototxt -iterations 1 2>&1 | tail -1; python3 -c 'import cv2, caffe'"
+    done = shell(EVALUATE + line, PATH=f"{tmp_path}/bin:/usr/bin:/bin", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Benchmark ends" in done.stdout
+
+
 def test_twice_is_the_same_as_once() -> None:
     shown = shell(EVALUATE + "echo $PATH $PYTHONPATH\n" + EVALUATE + "echo $PATH $PYTHONPATH").stdout.splitlines()
     assert shown[0] == shown[1]

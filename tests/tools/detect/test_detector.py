@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import multiprocessing
 import os
+import shutil
+import subprocess
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 
 from data_prep.crops import crop_transform, cut_crop
@@ -15,10 +23,12 @@ from data_prep.images import read_image
 from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet
 from tests.tools.small import SMALL
-from tools.build.environment import caffe_folder
+from tools.build.environment import caffe_environment, caffe_folder
 from tools.detect import Detector, Face
-from tools.detect.detector import MARGIN
+from tools.detect.arguments import as_image
 from tools.detect.finder import FaceFinder
+from tools.model.about import USUAL_MARGIN as MARGIN
+from tools.model.about import write_about
 from tools.model.crop_detector import CropDetector
 
 Array = np.ndarray
@@ -117,15 +127,132 @@ def test_a_gpu_that_caffe_cannot_use(weights: Path) -> None:
         ([[5, 5, 5, 9]], "the box 5 5 5 9 has no area or lies off the image"),
         ([[-50, 0, -10, 40]], "lies off the image"),
         ([[0, 0, float("nan"), 9]], "the box 0 0 nan 9"),
+        ([[0, 0, float("inf"), 9]], "the box 0 0 inf 9 has no area or lies off"),
+        ([[-1e300, 0, 1e15, 9]], r"the box -1e\+300 0 1e\+15 9"),
+        ([[0, 0, 9, 9], [0, 0, 9]], r"boxes are rows of four numbers, .* not \[\[0, 0, 9, 9\], \[0, 0, 9\]\]"),
+        ([["left", 0, 9, 9]], "boxes are rows of four numbers"),
+        ([None], "boxes are "),
+        ({"x": 1}, "boxes are rows of four numbers"),
     ],
 )
-def test_bad_boxes_are_named(boxes: list[list[float]], message: str, weights: Path) -> None:
+def test_bad_boxes_are_named(boxes: Any, message: str, weights: Path) -> None:
     with pytest.raises(RarError, match=message):
         Detector("tiny", weights).detect(np.zeros((32, 32, 3), np.uint8), boxes)
 
 
 def test_an_image_of_another_kind_is_refused(weights: Path) -> None:
     with pytest.raises(RarError, match=r"of 8 bits, BGR, not \(32, 32\) of float64"):
-        Detector("tiny", weights).detect(np.zeros((32, 32)))  # type: ignore[arg-type]
+        Detector("tiny", weights).detect(np.zeros((32, 32)))
     with pytest.raises(RarError, match=r"not \(0, 9, 3\) of uint8"):
         Detector("tiny", weights).detect(np.zeros((0, 9, 3), np.uint8), [[0, 0, 5, 5]])
+
+
+def test_the_crop_is_as_wide_as_the_weights_were_trained_on(
+    weights: Path, picture: tuple[Path, Array], tmp_path: Path
+) -> None:
+    path, box = picture
+    other = Path(shutil.copy(weights, tmp_path / "wide.caffemodel"))
+    write_about(other, SMALL, {"raw": "cofw", "parameters": {"margin": 1.8, "boxes": "cofw"}})
+    image, half = read_image(path), (box[2:] - box[:2]) / 2
+    centre = (box[2:] + box[:2]) / 2
+    (wide,) = Detector("tiny", other).detect(image, [box])
+    grown = np.concatenate([centre - half * 1.8 / MARGIN, centre + half * 1.8 / MARGIN])
+    (usual,) = Detector("tiny", weights).detect(image, [grown])
+    np.testing.assert_allclose(wide.points, usual.points, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("image", "kind"), [(None, "None"), ([[1, 2]], "a list"), (7, "a int"), (np.zeros((2, 2, 3)), "of float64")]
+)
+def test_what_is_no_image_is_refused_in_one_line(image: Any, kind: str, tiny: Detector) -> None:
+    with pytest.raises(RarError, match=kind) as told:
+        tiny.detect(image, [])
+    assert "\n" not in str(told.value)
+
+
+def test_a_path_and_a_picture_of_pillows_are_images(tiny: Detector, picture: tuple[Path, Array]) -> None:
+    path, box = picture
+    (wanted,) = tiny.detect(read_image(path), [box])
+    for given in (path, str(path), PIL.Image.open(path), PIL.Image.open(path).convert("RGBA")):
+        (face,) = tiny.detect(given, [box])
+        np.testing.assert_allclose(face.points, wanted.points, atol=0.5)  # Pillow's JPEG decoder rounds otherwise
+    with pytest.raises(RarError, match="no-such.jpg: unreadable"):
+        tiny.detect("no-such.jpg", [box])
+
+
+def test_a_turned_picture_of_pillows_is_set_upright(picture: tuple[Path, Array]) -> None:
+    image = PIL.Image.new("RGB", (20, 10), (255, 0, 0))
+    image.getexif()[0x0112] = 6
+    turned = PIL.Image.open(io.BytesIO(stored(image)))
+    assert as_image(turned).shape == (20, 10, 3)
+    assert as_image(image.convert("L")).shape[2] == 3
+
+
+def stored(image: PIL.Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG", exif=image.getexif())
+    return file.getvalue()
+
+
+def test_many_images_and_one_are_not_mixed_up(tiny: Detector, picture: tuple[Path, Array]) -> None:
+    image, box = read_image(picture[0]), picture[1]
+    with pytest.raises(RarError, match="detect_many takes a list of images"):
+        tiny.detect_many(image)
+    with pytest.raises(RarError, match="boxes of 1 images for 2"):
+        tiny.detect_many([image, image], [[box]])
+    found = tiny.detect_many((one for one in [image, image]), ([box] for _ in range(2)))
+    assert [len(faces) for faces in found] == [1, 1]
+    with pytest.raises(RarError, match="batch is 0"):
+        Detector("tiny", batch=0)
+
+
+def test_it_is_closed_at_the_end_of_a_block(weights: Path, picture: tuple[Path, Array]) -> None:
+    before = set(threading.enumerate())
+    with Detector("tiny", weights) as detector:
+        assert len(detector.detect(picture[0], [picture[1]])) == 1
+        (thread,) = set(threading.enumerate()) - before
+    assert not thread.is_alive()
+    detector.close()
+    for call in (lambda: detector.detect(picture[0]), lambda: detector.find(picture[0])):
+        with pytest.raises(RarError, match="this Detector is closed"):
+            call()
+
+
+def _forked(told: Any, detector: Detector, path: Path, box: Array) -> None:
+    try:
+        detector.detect(path, [box])
+        told.send("detected")
+    except RarError as error:
+        told.send(str(error))
+    detector.close()
+
+
+def test_after_a_fork_it_says_so_instead_of_hanging(tiny: Detector, picture: tuple[Path, Array]) -> None:
+    tiny.detect(picture[0], [picture[1]])
+    ours, theirs = multiprocessing.Pipe()
+    child = multiprocessing.get_context("fork").Process(target=_forked, args=(theirs, tiny, *picture))
+    child.start()
+    assert ours.poll(30), "it hangs"
+    assert "was made before the process was forked: make one in each process" in ours.recv()
+    child.join(10)
+    assert child.exitcode == 0
+    assert len(tiny.detect(picture[0], [picture[1]])) == 1, "and the parent's goes on"
+
+
+IMPORT = """
+import os, sys
+import PIL.Image
+before = (sys.excepthook, dict(os.environ), PIL.Image.MAX_IMAGE_PIXELS, sys.path[:])
+import tools.detect
+assert before == (sys.excepthook, dict(os.environ), PIL.Image.MAX_IMAGE_PIXELS, sys.path[:])
+tools.detect.Detector()
+"""
+
+
+def test_importing_changes_nothing_and_shows_no_log() -> None:
+    env = {name: value for name, value in {**os.environ, **caffe_environment()}.items() if name != "GLOG_minloglevel"}
+    done = subprocess.run([sys.executable, "-c", IMPORT], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    env["GLOG_minloglevel"] = "0"
+    loud = subprocess.run([sys.executable, "-c", IMPORT], env=env, capture_output=True, text=True, check=False)
+    assert len(loud.stderr.splitlines()) > 1000, "who asks for the log gets it"

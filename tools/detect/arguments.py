@@ -1,0 +1,69 @@
+"""What a caller of Detector may give as an image and as boxes, and the one line that refuses the rest."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from data_prep.images import Image, read_upright
+from layers.common.errors import RarError
+from layers.common.shapes import FloatArray
+
+FARTHEST = 1e6  # px: what lies farther off is no pixel of an image
+
+
+def as_image(given: Any) -> Image:
+    """The pixels (H, W, 3), BGR, of an array of that kind, of a file by its path, or of a picture of Pillow's.
+
+    Files and Pillow's pictures are turned as their orientation tag says. RarError for anything else.
+    """
+    if isinstance(given, str | os.PathLike):
+        return read_upright(Path(given))
+    if type(given).__module__.partition(".")[0] == "PIL":
+        from PIL import ImageOps  # it is there, as the picture is
+
+        return np.ascontiguousarray(np.asarray(ImageOps.exif_transpose(given).convert("RGB"))[..., ::-1])
+    check_image(given)
+    return np.asarray(given)
+
+
+def check_image(image: Any) -> None:
+    """RarError unless it is an array (H, W, 3) of 8 bits with pixels in it."""
+    if not isinstance(image, np.ndarray):
+        raise RarError(f"an image is an array, a path or a picture of Pillow's, not {_kind(image)}")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise RarError(f"an image is (height, width, 3) of 8 bits, BGR, not {image.shape} of {image.dtype}")
+
+
+def checked_boxes(boxes: ArrayLike, image: Image) -> FloatArray:
+    """Boxes as (n, 4) float64; RarError unless each is four numbers, has an area and touches the image."""
+    check_image(image)
+    try:
+        given = np.asarray(boxes, np.float64)
+    except (TypeError, ValueError):
+        raise RarError(f"boxes are rows of four numbers, x0 y0 x1 y1, not {_short(boxes)}") from None
+    if given.size == 0:
+        return np.empty((0, 4))
+    if given.ndim != 2 or given.shape[1] != 4:
+        raise RarError(f"boxes are (n, 4), x0 y0 x1 y1, not {given.shape}")
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = given.T
+    bad = ~((x1 > x0) & (y1 > y0) & (x0 < width) & (y0 < height) & (x1 > 0) & (y1 > 0))  # NaN is bad too
+    bad |= ~(np.abs(given) < FARTHEST).all(axis=1)
+    if bad.any():
+        box = " ".join(f"{value:g}" for value in given[bad.argmax()])
+        raise RarError(f"the box {box} has no area or lies off the image of {width} x {height} px")
+    return given
+
+
+def _kind(given: Any) -> str:
+    return "None" if given is None else f"a {type(given).__name__}"
+
+
+def _short(given: Any) -> str:
+    words = repr(given)
+    return words if len(words) < 80 else f"{words[:76]} ..."
