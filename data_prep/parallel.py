@@ -14,6 +14,7 @@ from functools import cache
 from typing import TypeVar
 
 import cv2
+from threadpoolctl import threadpool_limits
 
 from layers.common.errors import RarError
 
@@ -62,6 +63,7 @@ def _start_worker() -> None:
     """One thread each, for the processes are the parallelism; Ctrl-C is the parent's business, and so is its death."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    threadpool_limits(1)  # NumPy's BLAS would start one a core in every process, and they wait in each other's way
     threading.Thread(target=_follow_parent, daemon=True).start()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from data_prep.parallel import cores, in_order
 from layers.common.errors import RarError
@@ -24,6 +25,16 @@ def die_at_five(number: int) -> int:
     if number == 5:
         os._exit(1)
     return number
+
+
+def threads_of_blas(_: int) -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] in ("blas", "openmp")]
+
+
+def test_each_process_has_one_thread() -> None:
+    """Sixteen processes of sixteen threads that wait for each other take ten times as long as sixteen of one."""
+    (threads,) = in_order(threads_of_blas, [0], 1)
+    assert threads and set(threads) == {1}
 
 
 @pytest.mark.parametrize("workers", [0, 2])
