@@ -161,7 +161,7 @@ def _start_worker(memory: int) -> tuple[subprocess.Popen[bytes], Connection]:
 
 
 def _interpreter() -> str:
-    """This Python as a program; in the `caffe` program sys.executable is whatever python3 comes first on the PATH."""
+    """The Python at work, as a program; in `caffe` sys.executable is whatever python3 comes first on the PATH."""
     program = Path(sys.exec_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
     return str(program) if program.is_file() else sys.executable
 
