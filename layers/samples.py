@@ -30,7 +30,7 @@ def source_folder(source: str) -> str:
 def net_input(images: PreparedSet, rows: tuple[int, ...]) -> FloatArray:
     """The images of these rows as a net takes them, (N, 3, S, S): BGR minus the VGG mean."""
     data = np.empty((len(rows), 3, images.crop_size, images.crop_size), np.float32)
-    mean = np.reshape(np.float32(VGG_MEAN), (3, 1, 1))
+    mean = np.reshape(np.array(VGG_MEAN, np.float32), (3, 1, 1))
     for row, out in zip(rows, data, strict=True):
         np.subtract(images.image(row).transpose(2, 0, 1), mean, out=out)
     return data

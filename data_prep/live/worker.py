@@ -39,6 +39,7 @@ def serve(memory: int, connection: Connection) -> None:
 
 
 def main() -> None:
+    """Draw what the training asks for, until it hangs up."""
     memory, connection = map(int, sys.argv[1:])
     cv2.setNumThreads(1)  # the processes are the parallelism
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the training has ended, in whatever way
