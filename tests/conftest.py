@@ -105,7 +105,7 @@ def prepare_drawn(faces: Path, data: Path, options: str) -> Path:
 
 @pytest.fixture(scope="session")
 def prepared(drawn_faces: Path) -> Path:
-    """Prepared data, beside the drawn faces: 64 px crops in train/, val/, helen/, lfpw/, ibug/. Not to be written to."""
+    """Prepared data beside the drawn faces: 64 px crops in train/, val/, helen/, lfpw/, ibug/. Not to be written to."""
     return prepare_drawn(drawn_faces, drawn_faces.with_name("data"), "--copies 1 --occluded 0")
 
 
