@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import caffe
 import numpy as np
 
 from data_prep.live.faces import LiveFaces
 from data_prep.live.workers import Workers, usual_number
 from layers.base import RarLayer
+from layers.quiet import caffe
 from layers.samples import VGG_MEAN, source_folder
 
 _MEAN = np.array(VGG_MEAN, np.float32)[:, None, None]

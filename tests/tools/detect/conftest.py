@@ -35,9 +35,9 @@ def tiny(weights: Path) -> Detector:
 
 
 @pytest.fixture(scope="session")
-def drawn(prepared: Path) -> Path:
+def drawn(drawn_faces: Path) -> Path:
     """Drawn photographs in 300-W's layout."""
-    return prepared.parent / "faces"
+    return drawn_faces
 
 
 @pytest.fixture

@@ -79,6 +79,7 @@ def test_an_uninterrupted_run(finished: Path) -> None:
     assert {path.name for path in finished.iterdir()} == {
         "log.csv", "rar.caffemodel", "rar.json", "rar_iter_8.caffemodel", "rar_iter_8.solverstate",
         "rar_solver.prototxt", "rar_start.caffemodel", "warm_up.caffemodel", "warm_up.json", "warm_up_solver.prototxt",
+        "rar.about.json",
     }  # fmt: skip
     rows = read_log(finished)
     expected = [("warm_up", n) for n in (2, 4)] + [("rar", n) for n in (2, 4, 6, 8, 10, 12)]
