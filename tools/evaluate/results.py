@@ -1,7 +1,7 @@
 """The results file: every shape a model found on every face, as JSON that anyone can write, read and score.
 
     {"format": "rar-results/1", "scheme": "68",
-     "model": {"name", "weights", "sha256", "commit"},
+     "model": {"name", "weights", "sha256", "commit", and where it is known "seed"},
      "data": {"boxes": "detector", "margin": 1.4, "raw": "300w", "note": ""}, "steps": T,
      "faces": [{"name", "subset", "ground_truth": L x 2, "s_d": L x 2, "stages": (T+1) x L x 2, "centres": T,
                 "confidence": T x L, "peak": L, "box": 4}]}
@@ -38,12 +38,16 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Model:
-    """What produced the shapes: a name for tables, the weight file with its sha256, the commit of the code."""
+    """What produced the shapes: a name for tables, the weight file with its sha256, the commit of the code.
+
+    seed: of the training, where it is one of several that are to be told apart.
+    """
 
     name: str
     weights: str
     sha256: str
     commit: str
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def write_results(path: Path, results: Results) -> None:
         "format": FORMAT,
         "scheme": results.scheme,
         **({"truth_scheme": results.truth} if results.truth != results.scheme else {}),
-        "model": dataclasses.asdict(results.model),
+        "model": {name: value for name, value in dataclasses.asdict(results.model).items() if value is not None},
         "data": dataclasses.asdict(results.data),
         "steps": results.steps,
     }
@@ -146,7 +150,7 @@ def read_results(path: Path, other_truth: bool = False) -> Results:
     try:
         results = Results(
             scheme=raw["scheme"],
-            model=Model(**{field.name: str(raw["model"][field.name]) for field in dataclasses.fields(Model)}),
+            model=_model(raw["model"]),
             data=_data(raw["data"]),
             steps=raw["steps"],
             faces=tuple(_decode(path, number, face) for number, face in enumerate(raw["faces"])),
@@ -161,6 +165,12 @@ def read_results(path: Path, other_truth: bool = False) -> Results:
         shapes = f"{results.scheme}-point shapes beside {results.truth}-point annotations"
         raise RarError(f"{path} holds {shapes}: python3 -m tools.evaluate cofw or aflw maps one to the other")
     return results
+
+
+def _model(raw: dict[str, Any]) -> Model:
+    seed = raw.get("seed")
+    words = {name: str(raw[name]) for name in ("name", "weights", "sha256", "commit")}
+    return Model(**words, seed=None if seed is None else int(seed))
 
 
 def _data(raw: dict[str, Any]) -> Data:
