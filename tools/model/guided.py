@@ -47,12 +47,12 @@ class GuidedSteps:
         """Everything before the first step, for what the net's inputs hold."""
         self.net._forward(0, self._before(0))
 
-    def run(self, choose: Chooser | None = None, *, even: bool = False) -> tuple[FloatArray, np.ndarray]:
+    def run(self, choose: Chooser | None = None, *, even: bool = False) -> tuple[FloatArray, np.ndarray, FloatArray]:
         """All steps, with choose(Choice) (N,) as the centres, or the net's own; even: all landmarks weigh alike.
 
-        Returns s_hat_0 ... s_hat_T (T+1, N, L, 2) and the centres (T, N).
+        Returns s_hat_0 ... s_hat_T (T+1, N, L, 2), the centres (T, N) and Gamma_0 ... Gamma_{T-1} (T, N, L).
         """
-        stages, centres = [self._data("s_hat_0").copy()], []
+        stages, centres, weights = [self._data("s_hat_0").copy()], [], []
         for t in range(self.preset.steps):
             self.net._forward(self._before(t) + 1, self._made[f"centre_{t}"])
             own = self._data(f"centre_{t}")[:, 0].astype(int)
@@ -66,7 +66,8 @@ class GuidedSteps:
             self.net._forward(self._made[f"centre_{t}"] + 1, self._before(t + 1))
             stages.append(self._data(f"s_hat_{t + 1}").copy())
             centres.append(np.array(centre))
-        return np.stack(stages), np.stack(centres)
+            weights.append(self._data(f"gamma_{t}").copy())
+        return np.stack(stages), np.stack(centres), np.stack(weights)
 
     def every_next_shape(self, t: int) -> FloatArray:
         """s_hat_{t+1} of every landmark as the centre of step t (N, centres, L, 2), px; for a Chooser to call."""

@@ -90,9 +90,7 @@ def cnn(n: Net, data: Blob, preset: Preset, *, recurrent: bool) -> None:
     if recurrent:  # named here, or Caffe would split, and rename, what the steps read in place
         n.deconv7_conv8, n.deconv7_steps = L.Split(blob, ntop=2)
         blob = n.deconv7_conv8
-    n.conv8 = L.Convolution(
-        blob, num_output=preset.landmarks, kernel_size=1, param=weights(lr), weight_filler=SMALL
-    )
+    n.conv8 = L.Convolution(blob, num_output=preset.landmarks, kernel_size=1, param=weights(lr), weight_filler=SMALL)
 
 
 def detection(n: Net, preset: Preset, *, recurrent: bool) -> None:
@@ -173,14 +171,19 @@ def attention(t: int, preset: Preset, *, training: bool) -> dict[str, Any]:
     if policy(preset, training=training) in DRAWING:
         chosen |= {"temperature": preset.temperature, "seed": preset.centre_seed, "step": t}
     elif preset.policy == "fixed":
-        contour = scheme(preset.scheme).groups.get("contour", ())
-        order = [*(i for i in range(preset.landmarks) if i not in contour), *contour]
-        chosen["fixed_centre"] = order[(2 * t + 1) * preset.landmarks // (2 * preset.steps)]
+        chosen["fixed_centre"] = fixed_order(preset)[t]
     if preset.no_repeat and t:
         chosen["no_repeat"] = True
     if training:
         chosen |= {"temperature": preset.temperature, "straight_through": preset.estimator == "straight_through"}
     return chosen
+
+
+def fixed_order(preset: Preset) -> list[int]:
+    """The centre of every step of policy "fixed": through the face, inner landmarks first and the contour last."""
+    contour = scheme(preset.scheme).groups.get("contour", ())
+    order = [*(i for i in range(preset.landmarks) if i not in contour), *contour]
+    return [order[(2 * t + 1) * preset.landmarks // (2 * preset.steps)] for t in range(preset.steps)]
 
 
 def policy(preset: Preset, *, training: bool) -> str:
@@ -300,9 +303,7 @@ def recurrence(n: Net, preset: Preset, pool: str, *, training: bool) -> None:
         "fit": {"threshold": preset.fit.threshold, "supports": preset.fit.supports},
     }
     kind = "initialisation.InitialisationLayer"
-    n.s_hat_0 = python_layer(
-        kind, n.s_d, blobs=2, parameters=start, name="initialisation", propagate_down=False
-    )
+    n.s_hat_0 = python_layer(kind, n.s_d, blobs=2, parameters=start, name="initialisation", propagate_down=False)
     constants(n, preset)
     if policy(preset, training=training) in DRAWING:
         n.face = python_layer("attention.FaceKeyLayer", n.data)

@@ -158,7 +158,7 @@ def gradient(net: Any, preset: Preset, centres: tuple[int, ...], stages: list[Ar
         net.params["loss_reward"][0].data[...] = [[0.1, 0.2, 0.1], [1, 1, 1]]  # a baseline that is there, and poor
     steps = GuidedSteps(net, preset)
     steps.begin()
-    shapes, _ = steps.run(lambda now: np.array([centres[now.t]]))
+    shapes, _, _ = steps.run(lambda now: np.array([centres[now.t]]))
     np.testing.assert_allclose(shapes[:, 0], stages, atol=1e-3)
     net.backward()
     return -np.stack([net.blobs[net.bottom_names[f"centre_{t}"][0]].diff[0, 0] for t in range(STEPS)], dtype=np.float64)

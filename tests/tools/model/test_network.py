@@ -261,7 +261,7 @@ def test_the_counterfactual_reads_the_r_lstms_own_weights(pool: Array) -> None:
         net.params[f"r_lstm_{part}_0"][0].data[...] += 0.01
     steps = GuidedSteps(net, preset)
     steps.begin()
-    shapes, centres = steps.run()
+    shapes, centres, _ = steps.run()
     shape, weights = net.blobs["shape"].data, steps.every_gamma(1)
     after = steps.every_next_shape(1)
     for face in range(2):
