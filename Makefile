@@ -46,7 +46,7 @@ WITH_CAFFE := settings="$$($(PYTHON) -m tools.build.environment)" || exit 1; eva
 RAR := $(WITH_CAFFE) $(PYTHON)
 
 .PHONY: help caffe cupy env prototxt vgg19 data-300w data-cofw data-aflw check-data train-300w test-300w test-cofw test-aflw \
-  ablations tables report test-occlusion ship finder detect calibrate test-detect detect-many many many-scheduler \
+  ablations tables report test-occlusion oracle ship finder detect calibrate test-detect detect-many many many-scheduler \
   many-worker onnx test-onnx onnx-packages web web-packages demo bench test test-gpu lint clean
 .DEFAULT_GOAL := help
 
@@ -93,13 +93,14 @@ check-data: ## verify prepared data: DATA=
 vgg19: caffe ## initial weights of conv1-conv5 into the cache (VGG19=: your VGG_ILSVRC_19_layers.caffemodel)
 	@$(RAR) -m tools.model.vgg19 --out "$(VGG)" $(if $(VGG19),--caffemodel "$(VGG19)")
 
-train-300w: caffe $(if $(FROM_VGG19),vgg19) ## train: PRESET= [DATA= OUT= SEED= WARM_UP= GPUS=0,1]; again: goes on
+train-300w: caffe $(if $(FROM_VGG19),vgg19) ## train: PRESET= [DATA= OUT= SEED= WARM_UP= NEW_STEPS=1 GPUS=0,1]; again: goes on
 	@$(RAR) -m tools.train --preset $(PRESET) --data "$(DATA)" --out "$(OUT)" --seed $(SEED) \
 	  $(if $(FROM_VGG19),--vgg19 "$(VGG)") $(if $(GPUS),--gpus $(GPUS)) \
-	  $(if $(WARM_UP),--warm-up "$(WARM_UP)") $(if $(WARM_UP_ITERATIONS),--warm-up-iterations $(WARM_UP_ITERATIONS)) $(if $(ITERATIONS),--iterations $(ITERATIONS))
+	  $(if $(WARM_UP),--warm-up "$(WARM_UP)") $(if $(filter 1,$(NEW_STEPS)),--new-steps) $(if $(WARM_UP_ITERATIONS),--warm-up-iterations $(WARM_UP_ITERATIONS)) $(if $(ITERATIONS),--iterations $(ITERATIONS))
 
 test-300w: caffe ## test on every subset there is: PRESET= [DATA= WEIGHTS= OUT= GPU=]; Table 1, pictures, a line a subset
-	@$(RAR) -m tools.test.faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(DATA)" --out "$(OUT)/results.json" --batch $(BATCH) $(if $(GPU),--gpu $(GPU))
+	@$(RAR) -m tools.test.faces --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(DATA)" --out "$(OUT)/results.json" --batch $(BATCH) $(if $(GPU),--gpu $(GPU)) \
+	  $(if $(TRAINED_SEED),--trained-seed $(TRAINED_SEED))
 	@$(PYTHON) -m tools.draw --results "$(OUT)/results.json" --data "$(DATA)" --out "$(OUT)/pictures" \
 	  $(if $(wildcard $(OUT)/log.csv),--log "$(OUT)/log.csv")
 	@$(PYTHON) -m tools.evaluate 300w --results "$(OUT)/results.json"
@@ -115,14 +116,23 @@ test-aflw: caffe ## test a 5-point or a 68-point model on AFLW: PRESET= [AFLW_DA
 	@$(PYTHON) -m tools.evaluate aflw --results "$(OUT)/results_aflw.json"
 
 ABLATIONS ?= initialisation=direct initialisation=mean initialisation=random weighting=uniform weighting=ones
-ablations: caffe ## Table 5, Sect. 4.4: variants trained from one warm-up as long as the full model: PRESET= [ABLATIONS= DATA= ITERATIONS=]
-	@test -f "$(OUT)/warm_up.caffemodel" || { echo 'error: no $(OUT)/warm_up.caffemodel: make train-300w PRESET=$(PRESET) first' >&2; exit 1; }
-	@for change in $(ABLATIONS); do \
-	  $(MAKE) --no-print-directory train-300w test-300w PRESET="$(PRESET)+$$change" OUT="$(OUT)+$$change" \
-	  WARM_UP="$(OUT)/warm_up.caffemodel" || exit 1; done
-	@$(RAR) -m tools.evaluate ablations --results "$(OUT)/results.json" \
-	  $(foreach a,$(ABLATIONS),--results "$(OUT)+$(a)/results.json")
-	@$(PYTHON) -m tools.draw.compare --data "$(DATA)" --out "$(OUT)/pictures/compare.png" \
+SEEDS     ?= 1
+NUMBERS    = $(if $(filter 1,$(SEEDS)),$(SEED),$(shell seq 0 $$(($(SEEDS) - 1))))
+STEPS_FROM = $(or $(WARM_UP),$(OUT)/warm_up.caffemodel)
+# The results of the full model and of every variant; the first seed's lie in the run's folder, the others' under it.
+at_seed    = $(foreach n,$(NUMBERS),"$(1)$(if $(filter-out $(firstword $(NUMBERS)),$(n)),/seed_$(n))/results.json")
+ABLATED    = $(call at_seed,$(OUT)) $(foreach a,$(ABLATIONS),$(call at_seed,$(OUT)+$(a)))
+ablations: caffe ## Table 5, Sect. 4.4: variants trained from one warm-up as long as the full model: PRESET= [ABLATIONS= SEEDS=5 DATA= ITERATIONS=]
+	@test -f "$(STEPS_FROM)" || { echo 'error: no $(STEPS_FROM): make train-300w PRESET=$(PRESET) first' >&2; exit 1; }
+	@set -e; for seed in $(NUMBERS); do for change in full $(ABLATIONS); do \
+	  name="$(PRESET)"; out="$(OUT)"; \
+	  if [ $$change != full ]; then name="$$name+$$change"; out="$$out+$$change"; fi; \
+	  if [ $$seed != $(firstword $(NUMBERS)) ]; then out="$$out/seed_$$seed"; elif [ $$change$(SEEDS) = full1 ]; then continue; fi; \
+	  $(MAKE) --no-print-directory train-300w test-300w PRESET="$$name" OUT="$$out" WARM_UP="$(STEPS_FROM)" \
+	    WEIGHTS="$$out/rar.caffemodel" SEED=$$seed $(if $(filter-out 1,$(SEEDS)),TRAINED_SEED=$$seed); done; done
+	@$(RAR) -m tools.evaluate ablations $(addprefix --results ,$(ABLATED))
+	@$(RAR) -m tools.evaluate compare $(ABLATED)
+	@$(RAR) -m tools.draw.compare --data "$(DATA)" --out "$(OUT)/pictures/compare.png" \
 	  "$(OUT)/results.json" $(foreach a,$(ABLATIONS),"$(OUT)+$(a)/results.json")
 
 tables: caffe ## Tables 1, 2, 3 and 5 from all results under RUNS=runs: Markdown, CSV, LaTeX in TABLES=tables
@@ -133,6 +143,10 @@ report: caffe ## all tables and pictures of RUNS=runs on one page, REPORT=report
 
 test-occlusion: caffe ## NME under a disc of growing size, on TEST_SET: PRESET= [DATA= WEIGHTS= OUT= TEST_SET=helen]
 	@$(RAR) -m tools.test.occlusion --model $(PRESET) "$(WEIGHTS)" --data "$(DATA)/$(TEST_SET)" --out "$(OUT)" --seed $(SEED)
+
+oracle: caffe ## what the choice of centres could be worth and what A-LSTM makes of it, plain and occluded: PRESET= [DATA= WEIGHTS= OUT= TEST_SET= SIZES= DRAWS=]
+	@$(RAR) -m tools.test.oracle --preset $(PRESET) --weights "$(WEIGHTS)" --data "$(DATA)/$(TEST_SET)" --out "$(OUT)" \
+	  $(if $(SIZES),--sizes $(SIZES)) $(if $(DRAWS),--draws $(DRAWS))
 
 finder: $(VENVS)/finder/made ## the face finder of `make detect`, from PyPI
 
