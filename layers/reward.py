@@ -7,101 +7,101 @@ from typing import Any
 
 import numpy as np
 
-from layers.attention import softmax
 from layers.base import RarLayer, blobs
 from layers.common.errors import RarError
-from layers.common.gamma import gamma_for_every_centre
-from layers.common.schemes import Scheme, scheme
 from layers.common.shapes import FloatArray
 
-ESTIMATORS = ("expected", "reinforce")
 
+def rewards(s_hat: FloatArray, shape: FloatArray, weights: FloatArray) -> FloatArray:
+    """Eq. (14): R_t = |Gamma_t (S* - s_hat_t)|^2 - |Gamma_t (S* - s_hat_{t+1})|^2.
 
-def rewards(s_hat: FloatArray, shape: FloatArray, scheme_: Scheme) -> FloatArray:
-    """Eq. (14) for every centre c: R_t(c) = |Gamma_t(c) (S* - s_hat_t)|^2 - |Gamma_t(c) (S* - s_hat_{t+1})|^2.
-
-    s_hat: (T+1, N, L, 2); shape: (N, L, 2), px. Returns (T, N, L), px^2.
+    s_hat: (T+1, N, L, 2), px; shape: S* (N, L, 2), px; weights: Gamma (T, N, L). Returns (T, N), px^2.
     """
-    gamma = gamma_for_every_centre(s_hat[:-1], scheme_)
     squared = ((shape - s_hat) ** 2).sum(-1)
-    return np.einsum("tncl,tnl->tnc", gamma**2, squared[:-1] - squared[1:])
+    return np.asarray((weights**2 * (squared[:-1] - squared[1:])).sum(-1))
 
 
-def expected_reward(
-    reward: FloatArray, confidence: FloatArray, eta: float, temperature: float
-) -> tuple[float, FloatArray]:
-    """sum_t eta^t sum_c p_c R_t(c), mean over faces, and its gradient with respect to the confidences (T, N, L)."""
-    discount = eta ** np.arange(len(reward), dtype=reward.dtype)[:, None, None] / reward.shape[1]
-    p = softmax(confidence / temperature)
-    mean = (p * reward).sum(-1, keepdims=True)
-    return float((discount * mean).sum()), discount * p * (reward - mean) / temperature
+def discounts(steps: int, eta: float) -> FloatArray:
+    """eta^t of (13) for t = 0 ... T-1, (T, 1)."""
+    return np.asarray(eta ** np.arange(steps, dtype=np.float32)[:, None])
 
 
-def reinforce(
-    reward: FloatArray, confidence: FloatArray, centres: np.ndarray, eta: float, temperature: float
-) -> tuple[float, FloatArray]:
-    """The discounted reward of the chosen centres, and the REINFORCE estimate of its gradient (T, N, L).
+def long_term_reward(reward: FloatArray, eta: float) -> float:
+    """Eq. (13): R_a = sum_t eta^t R_t of rewards (T, N), mean over the faces, px^2."""
+    return float((discounts(len(reward), eta) * reward).sum() / reward.shape[1])
 
-    The baseline is the expected reward of the policy, so the advantage of choice t is
-    sum_{k >= t} eta^k (R_k(c_k) - E_p R_k), times d log p(c_t) / d confidence.
+
+def reward_gradient(s_hat: FloatArray, shape: FloatArray, weights: FloatArray, eta: float) -> FloatArray:
+    """d long_term_reward / d s_hat (T+1, N, L, 2); the weights count as constant."""
+    squared = discounts(len(weights), eta)[..., None] * weights**2
+    share = np.zeros(s_hat.shape[:3], s_hat.dtype)  # of -|S* - s_hat_t|^2 in R_a
+    share[1:] += squared
+    share[:-1] -= squared
+    return np.asarray(2 * share[..., None] * (shape - s_hat) / s_hat.shape[1])
+
+
+class TrajectoryLayer(RarLayer):
+    """Base of the layers that read T steps: after shape S* and s_hat_0 ... s_hat_T, for each name of `each` T blobs.
+
+    s_hat_t: (N, L, 2), px of the crop; gamma_t (N, L), Gamma_t.
+    even_weight: 0 weighs (14) by Gamma_t, as printed; another number weighs every landmark by it, so that the reward is
+    the improvement of the whole shape and not also of where it is measured.
     """
-    discount = eta ** np.arange(len(reward), dtype=reward.dtype)[:, None] / reward.shape[1]
-    p = softmax(confidence / temperature)
-    chosen = np.take_along_axis(reward, centres[..., None], axis=-1)[..., 0]
-    gain = discount * (chosen - (p * reward).sum(-1))
-    advantage = np.cumsum(gain[::-1], axis=0)[::-1]
-    one_hot = np.eye(reward.shape[-1], dtype=reward.dtype)[centres]
-    return float((discount * chosen).sum()), advantage[..., None] * (one_hot - p) / temperature
 
-
-class AttentionRewardLayer(RarLayer):
-    """-R_a = -sum_t eta^t R(s_hat_t, s_hat_{t+1}), the A-LSTM part of eq. (18); mean over the faces, px^2.
-
-    bottoms: shape S* (N, L, 2); s_hat_0 .. s_hat_T, each (N, L, 2); confidence_0 .. confidence_{T-1}, each (1, N, L);
-    centre_0 .. centre_{T-1}, each (N, 1).  top: the loss -R_a, a scalar.
-    The argmax of eq. (12) has no gradient. estimator "expected" replaces R by its mean under
-    p = softmax(confidence / temperature), all L rewards being cheap; "reinforce" scores the sampled centres.
-    Gradient to the confidences only: R-LSTM has its own loss (17).
-    """
+    each: tuple[str, ...] = ("gamma",)
 
     @dataclass(frozen=True)
     class Parameters:
-        scheme: str = "68"
         eta: float = 0.9
-        temperature: float = 0.1
-        estimator: str = "expected"
+        even_weight: float = 0.0
 
     def setup(self, bottom: Any, top: Any) -> None:
-        steps, rest = divmod(len(bottom) - 2, 3)
-        if rest or steps < 1:
-            raise RarError("AttentionRewardLayer takes shape, T+1 shapes s_hat, T confidences and T centres")
-        self.steps = steps
-        self.bottoms = ("shape", *("s_hat",) * (steps + 1), *("confidence",) * steps, *("centre",) * steps)
+        """RarError for a number of bottoms that no T has."""
+        self.steps, rest = divmod(len(bottom) - 2, 1 + len(self.each))
+        if rest or self.steps < 1:
+            raise RarError(f"{type(self).__name__} takes shape, T+1 shapes s_hat, and T each of {', '.join(self.each)}")
+        each = (name for name in self.each for _ in range(self.steps))
+        self.bottoms = ("shape", *("s_hat",) * (self.steps + 1), *each)
         super().setup(bottom, top)
-
-    def prepare(self, bottom: Any, top: Any) -> None:
-        self.scheme = scheme(self.parameters.scheme)
-        if self.parameters.estimator not in ESTIMATORS:
-            raise RarError(f"AttentionRewardLayer: estimator is one of {ESTIMATORS}")
 
     def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
         return [()]
 
+    def shapes(self, bottom: Any) -> FloatArray:
+        """s_hat_0 ... s_hat_T, (T+1, N, L, 2)."""
+        return np.stack([blob.data for blob in blobs(bottom)[1 : self.steps + 2]])
+
+    def place(self, name: str) -> slice:
+        """Where the T bottoms of a name are."""
+        first = self.steps + 2 + self.each.index(name) * self.steps
+        return slice(first, first + self.steps)
+
+    def stacked(self, bottom: Any, name: str) -> FloatArray:
+        """The T bottoms of a name, (T, N, ...)."""
+        return np.stack([blob.data for blob in blobs(bottom)[self.place(name)]])
+
+    def weights(self, bottom: Any) -> FloatArray:
+        """The weights (T, N, L) inside (14)."""
+        gamma = self.stacked(bottom, "gamma")
+        return np.full_like(gamma, self.parameters.even_weight) if self.parameters.even_weight else gamma
+
+
+class AttentionRewardLayer(TrajectoryLayer):
+    """-R_a = -sum_t eta^t R(s_hat_t, s_hat_{t+1}), the A-LSTM part of (18), of the centres taken; mean over the faces.
+
+    bottoms: shape S* (N, L, 2); s_hat_0 ... s_hat_T, (N, L, 2); gamma_0 ... gamma_{T-1}, (N, L).
+    top: the loss -R_a, px^2, a scalar.
+    Gradient to the shapes: from there it goes back through (19), (17) and (16), as Sect. 3.5 says, to both LSTMs. The
+    weights inside (14) count as constant, or Gamma would be moved to where the improvement is measured.
+    """
+
     def forward(self, bottom: Any, top: Any) -> None:
-        t, p, bottoms = self.steps, self.parameters, blobs(bottom)
-        s_hat = np.stack([blob.data for blob in bottoms[1 : t + 2]])
-        confidence = np.concatenate([blob.data for blob in bottoms[t + 2 : 2 * t + 2]])
-        reward = rewards(s_hat, bottom[0].data, self.scheme)
-        if p.estimator == "expected":
-            value, self.gradient = expected_reward(reward, confidence, p.eta, p.temperature)
-        else:
-            centres = np.stack([blob.data[:, 0] for blob in bottoms[2 * t + 2 :]]).astype(int)
-            value, self.gradient = reinforce(reward, confidence, centres, p.eta, p.temperature)
-        top[0].data[...] = -value
+        reward = rewards(self.shapes(bottom), bottom[0].data, self.weights(bottom))
+        top[0].data[...] = -long_term_reward(reward, self.parameters.eta)
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
-        first = self.steps + 2
-        for i, wanted in enumerate(propagate_down):
-            if wanted:
-                step = i - first
-                bottom[i].diff[...] = -float(top[0].diff) * self.gradient[step] if 0 <= step < self.steps else 0
+        super().backward(top, propagate_down, bottom)
+        gradient = reward_gradient(self.shapes(bottom), bottom[0].data, self.weights(bottom), self.parameters.eta)
+        for t in range(self.steps + 1):
+            if propagate_down[t + 1]:
+                bottom[t + 1].diff[...] = -float(top[0].diff) * gradient[t]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from layers.base import RarLayer
+from layers.common.arrays import on_host
 from layers.common.shapes import FloatArray
 
 
@@ -14,7 +15,7 @@ class ReweightLayer(RarLayer):
 
     bottoms: phi (N, L, F[, 1]), gamma (N, L). top: (1, N, L F), the time axis first.
     scale (ours) makes up for weights that sum to 1, which leave each landmark's share of Phi small beside the biases.
-    Gradient to phi; gamma is a weighting and gets none.
+    Gradient to phi and gamma.
     """
 
     bottoms = ("phi", "gamma")
@@ -33,12 +34,14 @@ class ReweightLayer(RarLayer):
         self.memory.data(top[0]).reshape(phi.shape)[...] = phi * weights
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
-        if propagate_down[0]:
-            weights, to_phi = self._weights(bottom[1].data), self.memory.diff(bottom[0])
-            gradient = self.memory.diff(top[0]).reshape(*weights.shape[:2], -1) * weights
-            to_phi[...] = gradient.reshape(to_phi.shape)
+        n, landmarks = bottom[1].shape[0], bottom[1].shape[1]
+        gradient = self.memory.diff(top[0]).reshape(n, landmarks, -1)
         if propagate_down[1]:
-            bottom[1].diff[...] = 0
+            phi = self.memory.data(bottom[0]).reshape(gradient.shape)
+            bottom[1].diff[...] = self.parameters.scale * on_host((gradient * phi).sum(-1))
+        if propagate_down[0]:
+            to_phi = self.memory.diff(bottom[0])
+            to_phi[...] = (gradient * self._weights(bottom[1].data)).reshape(to_phi.shape)
 
     def _weights(self, gamma: FloatArray) -> Any:
         """scale gamma (N, L, 1), where phi is."""

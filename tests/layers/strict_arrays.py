@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 MOVED: list[int] = []
-BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_")
+BINARY = ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "and_", "or_")
 COMPARING = ("lt", "le", "gt", "ge", "eq", "ne")
 METHODS = ("all", "any", "argmax", "astype", "max", "mean", "min", "ravel", "reshape", "sum", "transpose")
 

@@ -129,6 +129,8 @@ def net_of_maps() -> Any:
         "shape": (2, LANDMARKS, 2),
         "s_hat": (2, LANDMARKS, 2),
         "gamma": (2, LANDMARKS),
+        "c": (1, 2, 2 * LANDMARKS),
+        "h": (1, 2, 2 * LANDMARKS),
     }
     for name, size in sizes.items():
         proto.layer.add(name=name, type="Input", top=[name]).input_param.shape.add(dim=size)
@@ -137,6 +139,14 @@ def net_of_maps() -> Any:
         python_layer(features, ["deconv7", "s_hat"], ["deconv7", "pooled_0"], window=3),
         python_layer(features, ["deconv7", "shape"], ["pooled_1"], window=2),
         python_layer("reweight.ReweightLayer", ["pooled_0", "gamma"], ["phi_0"], scale=3.0),
+        python_layer(
+            "counterfactual.CounterfactualRewardLayer",
+            ["pooled_0", "c", "h", "s_hat", "shape"],
+            ["reward"],
+            scheme="5",
+            alpha=4.0,
+            scale=2.0,
+        ),
         python_layer("heatmap.HeatmapDecodeLayer", ["conv8"], ["conv8", "s_d", "peak", "log_partition"], radius=2),
         python_layer("mean_shift.MeanShiftLayer", ["conv8", "log_partition", "s_hat"], ["conv8", "shift"], radius=2),
         python_layer("heatmap.SoftmaxRegressionLossLayer", ["conv8", "shape"], ["loss"], sigma=1.3),
@@ -149,7 +159,10 @@ def net_of_maps() -> Any:
 def both_passes(net: Any) -> dict[str, Array]:
     """Every blob's data and diff after a forward and a backward pass over made-up numbers."""
     rng = np.random.default_rng(11)
-    for name in ("deconv7", "conv8", "shape", "s_hat", "gamma"):
+    for blobs in net.params.values():
+        for blob in blobs:
+            blob.data[...] = rng.normal(size=blob.data.shape)
+    for name in ("deconv7", "conv8", "shape", "s_hat", "gamma", "c", "h"):
         blob = net.blobs[name]
         high = SIZE if tuple(blob.shape)[-1] == 2 else 1
         blob.data[...], blob.diff[...] = rng.uniform(0, high, tuple(blob.shape)), 7

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,9 +10,10 @@ from caffe.proto import caffe_pb2
 
 from layers.attention import softmax
 from layers.common import heatmaps
+from layers.common.gamma import GammaReading, gamma_for_every_centre
 from layers.common.schemes import SCHEME_5
 from layers.refinement import refinement_gradient, refinement_loss
-from layers.reward import expected_reward, reinforce, rewards
+from layers.reward import long_term_reward, reward_gradient, rewards
 from layers.shape_indexed import look_up, scatter, window_places, winners
 from tests.layers.conftest import Array, python_layer
 from tools.model.caffe_net import net_from
@@ -196,7 +195,7 @@ def test_mean_shifts_between_decoding_and_loss_leave_the_gradient_of_conv8_alone
 def test_reweighting(rng: np.random.Generator, scale: float) -> None:
     inputs = {"phi": normal(rng, 2, 5, 3, 1), "gamma": normal(rng, 2, 5)}
     net = layer_net(python_layer("reweight.ReweightLayer", ["phi", "gamma"], ["r_phi"], scale=scale), inputs)
-    IN_CAFFE.check_net(net, inputs, ["r_phi"], zero=("gamma",))
+    IN_CAFFE.check_net(net, inputs, ["r_phi"])
 
 
 @pytest.mark.parametrize("gamma_twice", [False, True])
@@ -205,7 +204,7 @@ def test_shape_update(rng: np.random.Generator, five_points: Array, gamma_twice:
     gamma = rng.dirichlet(np.ones(5), 2).astype(np.float32)
     inputs, tops = {"h": normal(rng, 1, 2, 10), "gamma": gamma, "s_hat": five_points}, ["delta", "next"]
     layer = python_layer("refinement.ShapeUpdateLayer", list(inputs), tops, alpha=8.0, gamma_twice=gamma_twice)
-    IN_CAFFE.check_net(layer_net(layer, inputs), inputs, tops, zero=("gamma",))
+    IN_CAFFE.check_net(layer_net(layer, inputs), inputs, tops)
 
 
 @pytest.fixture
@@ -232,98 +231,91 @@ def test_refinement_loss_in_float64(refinement: dict[str, Array]) -> None:
 
 # The attention reward -----------------------------------------------------------------------------------------------
 
-STEPS, ETA, TEMPERATURE = 2, 0.7, 0.5
+STEPS, ETA = 2, 0.7
 
 
 @pytest.fixture
-def attention(rng: np.random.Generator, five_points: Array) -> dict[str, Array]:
-    """The bottoms of AttentionRewardLayer for two steps of two faces."""
+def trajectory(rng: np.random.Generator, five_points: Array) -> dict[str, Array]:
+    """Two steps of two faces: what the layers of the reward read."""
     return {
         "shape": five_points,
         **{f"s_hat_{t}": five_points + normal(rng, 2, 5, 2) / (t + 1) for t in range(STEPS + 1)},
-        **{f"confidence_{t}": normal(rng, 1, 2, 5) for t in range(STEPS)},
-        **{f"centre_{t}": np.zeros((2, 1), np.float32) for t in range(STEPS)},
+        **{f"gamma_{t}": rng.dirichlet(np.ones(5), 2).astype(np.float32) for t in range(STEPS)},
     }
 
 
-def reward_net(attention: dict[str, Array], estimator: str) -> Any:
+@pytest.fixture
+def policies(rng: np.random.Generator) -> dict[str, Array]:
+    return {f"policy_{t}": rng.dirichlet(np.full(5, 3.0), 2).astype(np.float32) for t in range(STEPS)}
+
+
+@pytest.mark.parametrize("even_weight", [0.0, 0.3])
+def test_attention_reward(trajectory: dict[str, Array], even_weight: float) -> None:
+    """To the shapes; the weights inside (14) get none."""
+    parameters = {"eta": ETA, "even_weight": even_weight}
+    layer = python_layer("reward.AttentionRewardLayer", list(trajectory), ["loss"], **parameters)
+    held = ("shape", *(name for name in trajectory if name.startswith("gamma")))
+    IN_CAFFE.check_net(layer_net(layer, trajectory), trajectory, ["loss"], zero=held)
+
+
+def test_attention_reward_in_float64(trajectory: dict[str, Array]) -> None:
+    values = {name: value.astype(np.float64) for name, value in trajectory.items()}
+    s_hat, weights = (np.stack([values[f"{name}_{t}"] for t in range(n)]) for name, n in (("s_hat", 3), ("gamma", 2)))
+    found = reward_gradient(s_hat, values["shape"], weights, ETA)
+    value = lambda shapes: long_term_reward(rewards(shapes, values["shape"], weights), ETA)  # noqa: E731
+    GradientChecker(step=1e-5, threshold=1e-6).check_function(value, found, s_hat)
+
+
+def test_expected_reward(rng: np.random.Generator, policies: dict[str, Array]) -> None:
+    rewards = {f"reward_{t}": normal(rng, 2, 5) for t in range(STEPS)}
+    inputs = policies | rewards
+    layer = python_layer("counterfactual.ExpectedRewardLayer", list(inputs), ["loss"], eta=ETA)
+    IN_CAFFE.check_net(layer_net(layer, inputs), inputs, ["loss"], zero=tuple(rewards))
+
+
+def test_policy_entropy(policies: dict[str, Array]) -> None:
+    layer = python_layer("entropy.PolicyEntropyLayer", list(policies), ["loss"])
+    GradientChecker(step=1e-3).check_net(layer_net(layer, policies), policies, ["loss"])
+
+
+@pytest.mark.parametrize("no_repeat", [False, True])
+def test_the_policy_of_the_attention_centre(rng: np.random.Generator, five_points: Array, no_repeat: bool) -> None:
+    """p is the softmax of the confidences, without the centre of the step before; Gamma alone passes nothing back."""
+    inputs = {"confidence": normal(rng, 1, 2, 5), "s_hat": five_points}
+    if no_repeat:
+        inputs["previous"] = np.array([[3], [0]], np.float32)
     layer = python_layer(
-        "reward.AttentionRewardLayer", list(attention), ["loss"],
-        scheme="5", eta=ETA, temperature=TEMPERATURE, estimator=estimator,
+        "attention.AttentionCentreLayer", list(inputs), ["centre", "gamma", "policy"],
+        scheme="5", temperature=0.6, no_repeat=no_repeat,
     )  # fmt: skip
-    return layer_net(layer, attention)
+    net = layer_net(layer, inputs)
+    IN_CAFFE.check_net(net, inputs, ["policy"], zero=tuple(inputs)[1:])
+    net.blobs["policy"].diff[...], net.blobs["gamma"].diff[...] = 0, 1
+    net.backward()
+    assert not net.blobs["confidence"].diff.any()
 
 
-def test_expected_attention_reward(attention: dict[str, Array]) -> None:
-    """The confidences alone learn from the reward: R-LSTM has a loss of its own."""
-    others = tuple(name for name in attention if not name.startswith("confidence"))
-    IN_CAFFE.check_net(reward_net(attention, "expected"), attention, ["loss"], zero=others)
-
-
-def rewards_and_confidence(attention: dict[str, Array]) -> tuple[Array, Array]:
-    """Rewards and confidences (T, N, L) in float64."""
-    values = {name: value.astype(np.float64) for name, value in attention.items()}
-    s_hat = np.stack([values[f"s_hat_{t}"] for t in range(STEPS + 1)])
-    confidence = np.concatenate([values[f"confidence_{t}"] for t in range(STEPS)])
-    return rewards(s_hat, values["shape"], SCHEME_5), confidence
-
-
-def test_expected_attention_reward_in_float64(attention: dict[str, Array]) -> None:
-    reward, confidence = rewards_and_confidence(attention)
-    _, gradient = expected_reward(reward, confidence, ETA, TEMPERATURE)
-    IN_FLOAT64.check_function(lambda c: expected_reward(reward, c, ETA, TEMPERATURE)[0], gradient, confidence)
-
-
-def all_choices(confidence: Array) -> Iterator[tuple[Array, Array]]:
-    """Every sequence of centres, the same for all faces (T, N), and each face's probability of it (N,)."""
-    p = softmax(confidence / TEMPERATURE)
-    for choice in itertools.product(range(5), repeat=STEPS):
-        probability = np.prod([p[t, :, centre] for t, centre in enumerate(choice)], axis=0)
-        yield np.repeat(np.array(choice)[:, None], confidence.shape[1], axis=1), probability
-
-
-def test_reinforce_estimates_the_gradient_of_the_expectation(attention: dict[str, Array]) -> None:
-    """The mean over all sequences of centres, each as often as the policy chooses it."""
-    reward, confidence = rewards_and_confidence(attention)
-    value, gradient = expected_reward(reward, confidence, ETA, TEMPERATURE)
-    mean_gradient, mean_value = np.zeros_like(gradient), 0.0
-    for centres, probability in all_choices(confidence):
-        for face in range(2):
-            one = np.s_[:, face : face + 1]
-            got, estimate = reinforce(reward[one], confidence[one], centres[one], ETA, TEMPERATURE)
-            mean_gradient[one] += probability[face] * estimate / 2
-            mean_value += probability[face] * got / 2
-    np.testing.assert_allclose(mean_value, value, rtol=1e-10)
-    np.testing.assert_allclose(mean_gradient, gradient, atol=1e-12)
-
-
-def test_reinforce_in_caffe(attention: dict[str, Array]) -> None:
-    """The mean of the layer's estimates over all sequences is the gradient of the expected reward."""
-    net = reward_net(attention, "reinforce")
-    for name, data in attention.items():
+@pytest.mark.parametrize("reading", [{}, {"kappa": "peak", "width": 0.7}])
+def test_straight_through(rng: np.random.Generator, five_points: Array, reading: dict[str, Any]) -> None:
+    """Forward the weights of one centre, backward the gradient of the mean weights."""
+    inputs, weights = {"confidence": normal(rng, 1, 2, 5), "s_hat": five_points}, normal(rng, 2, 5)
+    layer = python_layer(
+        "attention.AttentionCentreLayer", list(inputs), ["centre", "gamma"],
+        scheme="5", temperature=0.6, straight_through=True, **reading,
+    )  # fmt: skip
+    net = layer_net(layer, inputs)
+    for name, data in inputs.items():
         net.blobs[name].data[...] = data
-    reward, confidence = rewards_and_confidence(attention)
-    total = np.zeros_like(confidence)
-    for centres, probability in all_choices(confidence):
-        for t in range(STEPS):
-            net.blobs[f"centre_{t}"].data[:, 0] = centres[t]
-        net.forward()
-        net.blobs["loss"].diff[...] = 1
-        net.backward()
-        estimate = np.concatenate([net.blobs[f"confidence_{t}"].diff for t in range(STEPS)])
-        total += probability[:, None] * estimate
-    np.testing.assert_allclose(total, -expected_reward(reward, confidence, ETA, TEMPERATURE)[1], atol=1e-5)
-    for name in attention:
-        assert name.startswith("confidence") or not net.blobs[name].diff.any()
+    net.forward()
+    net.blobs["gamma"].diff[...] = weights
+    net.backward()
+    every = gamma_for_every_centre(five_points.astype(np.float64), SCHEME_5, GammaReading(**reading))
+    confidence = inputs["confidence"][0].astype(np.float64)
+    np.testing.assert_allclose(net.blobs["gamma"].data, every[[0, 1], confidence.argmax(-1)], rtol=1e-5)
 
+    def mean_weights(c: Array) -> float:
+        return float((weights * np.einsum("nc,ncl->nl", softmax(c / 0.6), every)).sum())
 
-def test_one_centre_more_or_less_confident(attention: dict[str, Array]) -> None:
-    """A chosen centre that earned more than the mean becomes more confident, whatever came of the other step."""
-    reward, confidence = rewards_and_confidence(attention)
-    p = softmax(confidence / TEMPERATURE)
-    last = STEPS - 1
-    for centre in range(5):
-        centres = np.full((STEPS, 2), centre)
-        _, gradient = reinforce(reward, confidence, centres, ETA, TEMPERATURE)
-        better = reward[last, :, centre] > (p[last] * reward[last]).sum(-1)
-        np.testing.assert_array_equal(gradient[last, :, centre] > 0, better)
+    found = net.blobs["confidence"].diff[0].astype(np.float64)
+    GradientChecker(step=1e-6, threshold=1e-5).check_function(mean_weights, found, confidence)
+    assert not net.blobs["s_hat"].diff.any()

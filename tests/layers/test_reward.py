@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from layers.common.errors import RarError
-from layers.common.gamma import gamma_for_every_centre
-from layers.common.schemes import SCHEME_5
-from layers.reward import expected_reward, reinforce, rewards
+from layers.reward import rewards
 from tests.layers.conftest import Array, forward, python_layer
 
 STEPS = 3
@@ -21,72 +21,57 @@ def shapes(rng: np.random.Generator, five_points: Array) -> Array:
     return np.stack([five_points + error / 2**t for t in range(STEPS + 1)])
 
 
-def layer_inputs(shape: Array, s_hat: Array, confidence: Array, centres: Array) -> dict[str, Array]:
+@pytest.fixture
+def gamma(rng: np.random.Generator) -> Array:
+    return rng.dirichlet(np.ones(5), (STEPS, 2))
+
+
+def layer_inputs(shape: Array, s_hat: Array, gamma: Array) -> dict[str, Array]:
     return {
         "shape": shape,
         **{f"s_hat_{t}": value.astype(np.float32) for t, value in enumerate(s_hat)},
-        **{f"confidence_{t}": value[None].astype(np.float32) for t, value in enumerate(confidence)},
-        **{f"centre_{t}": value[:, None].astype(np.float32) for t, value in enumerate(centres)},
+        **{f"gamma_{t}": value.astype(np.float32) for t, value in enumerate(gamma)},
     }
 
 
-def test_reward_by_hand(shapes: Array, five_points: Array) -> None:
-    reward = rewards(shapes, five_points, SCHEME_5)
-    assert reward.shape == (STEPS, 2, 5)
-    gamma = gamma_for_every_centre(shapes[:-1], SCHEME_5)
-    for t, face, centre in np.ndindex(reward.shape):
-        weights = gamma[t, face, centre][:, None]
+def test_reward_by_hand(shapes: Array, five_points: Array, gamma: Array) -> None:
+    reward = rewards(shapes, five_points, gamma)
+    assert reward.shape == (STEPS, 2)
+    for t, face in np.ndindex(reward.shape):
+        weights = gamma[t, face][:, None]
         before = np.sum((weights * (five_points[face] - shapes[t, face])) ** 2)
         after = np.sum((weights * (five_points[face] - shapes[t + 1, face])) ** 2)
-        assert reward[t, face, centre] == pytest.approx(before - after, rel=1e-5)
+        assert reward[t, face] == pytest.approx(before - after, rel=1e-5)
 
 
-def test_a_better_shape_is_rewarded_and_a_worse_one_punished(shapes: Array, five_points: Array) -> None:
-    assert (rewards(shapes, five_points, SCHEME_5) > 0).all()
-    assert (rewards(shapes[::-1], five_points, SCHEME_5) < 0).all()
+def test_a_better_shape_is_rewarded_and_a_worse_one_punished(shapes: Array, five_points: Array, gamma: Array) -> None:
+    assert (rewards(shapes, five_points, gamma) > 0).all()
+    assert (rewards(shapes[::-1], five_points, gamma) < 0).all()
 
 
-def test_the_expected_reward_of_a_cold_policy_is_that_of_its_argmax(
-    rng: np.random.Generator, shapes: Array, five_points: Array
+def loss(inputs: dict[str, Array], **parameters: Any) -> float:
+    layer = python_layer("reward.AttentionRewardLayer", list(inputs), ["loss"], **parameters)
+    return float(forward(layer, inputs).blobs["loss"].data)
+
+
+def test_the_layer_is_minus_the_discounted_reward(shapes: Array, five_points: Array, gamma: Array) -> None:
+    inputs, reward = layer_inputs(five_points, shapes, gamma), rewards(shapes, five_points, gamma)
+    by_hand = sum(0.9**t * reward[t].mean() for t in range(STEPS))
+    assert by_hand > 0
+    assert loss(inputs, eta=0.9) == pytest.approx(-by_hand, rel=1e-4)
+
+
+def test_unweighted_and_undiscounted_it_is_the_improvement_of_the_shape(
+    shapes: Array, five_points: Array, gamma: Array
 ) -> None:
-    eta, reward = 0.7, rewards(shapes, five_points, SCHEME_5)
-    confidence = rng.uniform(-1, 1, reward.shape)
-    chosen = np.take_along_axis(reward, confidence.argmax(-1)[..., None], -1)[..., 0]
-    by_hand = sum(eta**t * chosen[t].mean() for t in range(STEPS))
-    assert expected_reward(reward, confidence, eta, 1e-4)[0] == pytest.approx(by_hand)
-    assert reinforce(reward, confidence, confidence.argmax(-1), eta, 1e-4)[0] == pytest.approx(by_hand)
+    """What lies between the first shape and the last does not matter: the sum telescopes."""
+    squared = ((five_points - shapes[[0, -1]]) ** 2).sum((-1, -2)).mean(-1)
+    found = loss(layer_inputs(five_points, shapes, gamma), eta=1.0, even_weight=0.2)
+    assert found == pytest.approx(-0.04 * (squared[0] - squared[1]), rel=1e-4)
 
 
-def test_the_gradient_raises_what_earns_more_than_the_mean(shapes: Array, five_points: Array) -> None:
-    reward = rewards(shapes, five_points, SCHEME_5)
-    _, gradient = expected_reward(reward, np.zeros_like(reward), 1.0, 0.1)
-    better = reward > reward.mean(-1, keepdims=True)
-    np.testing.assert_array_equal(gradient > 0, better)
-
-
-def test_the_layer_is_a_loss_minus_the_reward(rng: np.random.Generator, shapes: Array, five_points: Array) -> None:
-    confidence = rng.uniform(-1, 1, (STEPS, 2, 5))
-    centres = rng.integers(5, size=(STEPS, 2))
-    inputs = layer_inputs(five_points, shapes, confidence, centres)
-    reward = rewards(shapes, five_points, SCHEME_5)
-    values = {
-        "expected": expected_reward(reward, confidence, 0.9, 0.1)[0],
-        "reinforce": reinforce(reward, confidence, centres, 0.9, 0.1)[0],
-    }
-    for estimator, value in values.items():
-        layer = python_layer(
-            "reward.AttentionRewardLayer", list(inputs), ["loss"],
-            scheme="5", eta=0.9, temperature=0.1, estimator=estimator,
-        )  # fmt: skip
-        loss = float(forward(layer, inputs).blobs["loss"].data)
-        assert loss < 0
-        assert loss == pytest.approx(-value, rel=1e-4)
-
-
-def test_wrong_bottoms_and_estimators_are_refused(shapes: Array, five_points: Array) -> None:
-    inputs = layer_inputs(five_points, shapes, np.zeros((STEPS, 2, 5)), np.zeros((STEPS, 2)))
+def test_wrong_bottoms_are_refused(shapes: Array, five_points: Array, gamma: Array) -> None:
+    inputs = layer_inputs(five_points, shapes, gamma)
     fewer = list(inputs)[:-1]
-    with pytest.raises(RarError, match="takes shape, T\\+1 shapes s_hat"):
-        forward(python_layer("reward.AttentionRewardLayer", fewer, ["loss"], scheme="5"), inputs)
-    with pytest.raises(RarError, match="estimator is one of"):
-        forward(python_layer("reward.AttentionRewardLayer", list(inputs), ["loss"], estimator="exact"), inputs)
+    with pytest.raises(RarError, match="takes shape, T\\+1 shapes s_hat, and T each of gamma"):
+        forward(python_layer("reward.AttentionRewardLayer", fewer, ["loss"]), inputs)

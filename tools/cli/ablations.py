@@ -1,4 +1,8 @@
-"""Table 5 and Sect. 4.4: variants of a preset, trained from one warm-up as long as the full model."""
+"""Table 5 and Sect. 4.4: variants of a preset, trained from one warm-up as long as the full model.
+
+With several seeds every variant, the full model too, is trained that often; the first seed's results lie in the
+variant's folder, the others' in seed_N/ under it, and the differences come with intervals over seeds and faces.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,10 @@ CHANGES = (
 @click.option("--change", "changes", multiple=True, default=CHANGES, show_default=True, help="any number of times")
 @click.option("--warm-up", type=PATH, help="weights that all start from  [default: the run's warm_up.caffemodel]")
 @click.option("--iterations", type=int, help="of the end-to-end phase, instead of the preset's")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, help="of the first training of each")
+@click.option(
+    "--seeds", default=1, show_default=True, type=click.IntRange(1), help="trainings of each, the full model's too"
+)
 @click.pass_context
 def main(
     context: click.Context,
@@ -36,6 +43,7 @@ def main(
     warm_up: Path | None,
     iterations: int | None,
     seed: int,
+    seeds: int,
 ) -> None:
     full = run_of(context)
     warm_up = warm_up or full / "warm_up.caffemodel"
@@ -43,17 +51,23 @@ def main(
         raise RarError(f"no {warm_up}: train {name} first, or give --warm-up FILE")
     for change in changes:
         preset(f"{name}+{change}")  # refused now and not after hours
-    results = [full / "results.json"]
-    for change in changes:
-        variant, run = f"{name}+{change}", full.with_name(f"{full.name}+{change}")
-        words = ["--preset", variant, "--data", data]
-        length = ["--iterations", iterations] if iterations else []
-        step("train", *words, "--out", run, "--warm-up", warm_up, "--seed", seed, *length)
-        step("test", *words, "--run", run)
-        results.append(run / "results.json")
+    variants = {full: name, **{full.with_name(f"{full.name}+{change}"): f"{name}+{change}" for change in changes}}
+    length = ["--iterations", iterations] if iterations else []
+    results = []
+    for folder, variant in variants.items():
+        for number in range(seed, seed + seeds):
+            run = folder if number == seed else folder / f"seed_{number}"
+            results.append(run / "results.json")
+            if run == full and seeds == 1:
+                continue  # the full model has been trained and tested already
+            words = ["--preset", variant, "--data", data]
+            step("train", *words, "--out", run, "--warm-up", warm_up, "--seed", number, *length)
+            step("test", *words, "--run", run, *(["--trained-seed", number] if seeds > 1 else []))
     given = [str(path) for path in results]
     evaluate(["ablations", *(word for path in given for word in ("--results", path))], standalone_mode=False)
-    compare(["--data", str(data), "--out", str(full / "pictures" / "compare.png"), *given], standalone_mode=False)
+    evaluate(["compare", *given], standalone_mode=False)
+    first = [str(folder / "results.json") for folder in variants]
+    compare(["--data", str(data), "--out", str(full / "pictures" / "compare.png"), *first], standalone_mode=False)
 
 
 if __name__ == "__main__":

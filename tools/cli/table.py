@@ -54,13 +54,22 @@ COMMANDS = {
     "evaluate": Command(
         "tools.evaluate.__main__:main",
         "score anyone's results file",
-        ("evaluate 300w --results results.json", "evaluate cofw68 --annotations DIR --results FILE --visible"),
+        (
+            "evaluate 300w --results results.json",
+            "evaluate cofw68 --annotations DIR --results FILE --visible",
+            "evaluate compare A.json B.json",
+        ),
         caffe=False,
     ),
     "occlusion": Command(
         "tools.test.occlusion:main",
         "the error under a disc of growing size",
         ("occlusion --preset compact", "occlusion --model compact shipped --model vgg19_128 shipped --data D/helen"),
+    ),
+    "oracle": Command(
+        "tools.test.oracle:main",
+        "what the choice of attention centres could be worth, and what A-LSTM makes of it",
+        ("oracle --preset compact", "oracle --preset vgg19_128 --weights shipped --draws 10"),
     ),
     "calibrate": Command(
         "tools.detect.calibrate:main",
@@ -70,7 +79,11 @@ COMMANDS = {
     "ablations": Command(
         "tools.cli.ablations:main",
         "Table 5 and Sect. 4.4: variants trained from one warm-up",
-        ("ablations --preset compact", "ablations --preset compact --change steps=8 --iterations 4000"),
+        (
+            "ablations --preset compact",
+            "ablations --preset compact --change steps=8 --iterations 4000",
+            "ablations --preset compact --seeds 5",
+        ),
     ),
     "draw": Command(
         "tools.draw.__main__:main",

@@ -9,12 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from layers.common.gamma import gamma_for_every_centre
+from layers.common.errors import RarError
+from layers.common.gamma import GammaReading, gamma_for_every_centre
 from layers.common.metrics import normaliser
 from layers.common.schemes import Scheme, scheme
 from layers.common.shapes import FloatArray, point_errors
 from tools.draw import style
 from tools.evaluate.results import Results
+from tools.model.presets import preset
 
 PARTS, SHOWN, LARGEST = 3, 10, 900.0  # groups of steps; landmarks drawn as circles; area of all choices, pt^2
 LABELLED = 0.04  # smallest share that gets its number written
@@ -33,25 +35,36 @@ class Region(NamedTuple):
 def regions(results: Results) -> list[Region]:
     """Thirds of the steps, and the error of the region round each landmark.
 
-    The regional error of landmark c is sum_l gamma^l |s_hat^l - s*^l| / D with Gamma round c, over the shapes that
-    those steps start from, a mean over all faces; a fraction of the inter-pupil distance.
+    The regional error of landmark c is sum_l gamma^l |s_hat^l - s*^l| / D with Gamma round c, as wide as the model's
+    and with a sum of 1, over the shapes that those steps start from, a mean over all faces; a fraction of the inter-pupil
+    distance.
     """
-    kind = scheme(results.scheme)
+    kind, reading = scheme(results.scheme), GammaReading(width=_width(results.model.name))
     truth = np.stack([face.ground_truth for face in results.faces])
     stages = np.stack([face.stages for face in results.faces])
     centres = np.stack([face.centres for face in results.faces])
     distance = normaliser(truth, kind, "pupil")[:, None]
     found = []
     for steps in np.array_split(np.arange(results.steps), min(PARTS, results.steps)):
-        errors = [_regional(stages[:, t], truth, distance, kind) for t in steps]
+        errors = [_regional(stages[:, t], truth, distance, kind, reading) for t in steps]
         counts = np.bincount(centres[:, steps].ravel(), minlength=kind.landmarks)
         found.append(Region(steps[0] + 1, steps[-1] + 1, counts / counts.sum(), np.mean(errors, axis=0)))
     return found
 
 
-def _regional(shape: FloatArray, truth: FloatArray, distance: FloatArray, kind: Scheme) -> FloatArray:
+def _width(model: str) -> float:
+    """Gamma's width of a model that is a preset of ours or a variant of one; of any other the paper's."""
+    try:
+        return preset(model).gamma_width
+    except RarError:
+        return GammaReading.width
+
+
+def _regional(
+    shape: FloatArray, truth: FloatArray, distance: FloatArray, kind: Scheme, reading: GammaReading
+) -> FloatArray:
     relative = point_errors(shape, truth) / distance
-    return np.asarray((gamma_for_every_centre(shape, kind) @ relative[..., None])[..., 0].mean(axis=0))
+    return np.asarray((gamma_for_every_centre(shape, kind, reading) @ relative[..., None])[..., 0].mean(axis=0))
 
 
 def _panel(axes: Axes, region: Region, kind: Scheme, limits: tuple[float, float]) -> None:

@@ -1,4 +1,4 @@
-"""Score a results file by a protocol: tables, and one last line to compare by."""
+"""Score a results file by a protocol, or compare several: tables, and one last line to compare by."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from layers.common.errors import run_command
-from tools.evaluate import ablations, aflw, cofw, cofw68, w300, w300_tables
+from tools.evaluate import ablations, aflw, cofw, cofw68, comparison, w300, w300_tables
 from tools.evaluate.output import FILE, output_options, show
 
 
@@ -66,6 +66,21 @@ def score_aflw(paths: tuple[Path, ...], **outputs: Path | None) -> None:
 def score_ablations(paths: tuple[Path, ...], **outputs: Path | None) -> None:
     """Table 5 and the attentionless model: variants of one preset side by side."""
     show(ablations.tables(w300.evaluate_all(paths)), outputs)
+
+
+@main.command("compare")
+@click.argument("paths", nargs=-1, required=True, type=FILE)
+@click.option("--subset", help="compare on the faces of that subset alone, as helen")
+@click.option("--apart", is_flag=True, help="files of one model are different trainings to compare, not its seeds")
+@click.option("--seed", default=0, show_default=True, help="of the resampling")
+@output_options
+def compare(paths: tuple[Path, ...], subset: str | None, apart: bool, seed: int, **outputs: Path | None) -> None:
+    """Models against the first, paired by face, with intervals; several files of one model are its seeds."""
+    variants = comparison.read_variants(paths, subset, apart=apart)
+    found = [comparison.difference(variants[0], other, seed) for other in variants[1:]]
+    show(comparison.tables(variants, found), outputs)
+    for one in found:
+        print(one.line())
 
 
 @main.command("cofw68")

@@ -1,7 +1,7 @@
 """The results file: every shape a model found on every face, as JSON that anyone can write, read and score.
 
     {"format": "rar-results/1", "scheme": "68",
-     "model": {"name", "weights", "sha256", "commit", "version"},
+     "model": {"name", "weights", "sha256", "commit", "version", and where it is known "seed"},
      "data": {"boxes": "detector", "margin": 1.4, "raw": "300w", "note": ""}, "steps": T,
      "faces": [{"name", "subset", "ground_truth": L x 2, "s_d": L x 2, "stages": (T+1) x L x 2, "centres": T,
                 "confidence": T x L, "peak": L, "box": 4}]}
@@ -41,6 +41,7 @@ class Model:
     """What produced the shapes: a name for tables, the weight file with its sha256, the commit of the code.
 
     version: of this project; "" in files older than version numbers, and in those of other programs.
+    seed: of the training, where it is one of several that are to be told apart.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Model:
     sha256: str
     commit: str
     version: str = ""
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def write_results(path: Path, results: Results) -> None:
         "format": FORMAT,
         "scheme": results.scheme,
         **({"truth_scheme": results.truth} if results.truth != results.scheme else {}),
-        "model": dataclasses.asdict(results.model),
+        "model": {name: value for name, value in dataclasses.asdict(results.model).items() if value is not None},
         "data": dataclasses.asdict(results.data),
         "steps": results.steps,
     }
@@ -169,7 +171,8 @@ def read_results(path: Path, other_truth: bool = False) -> Results:
 
 def _model(raw: dict[str, Any]) -> Model:
     named = {name: str(raw[name]) for name in ("name", "weights", "sha256", "commit")}
-    return Model(**named, version=str(raw.get("version", "")))
+    seed = raw.get("seed")
+    return Model(**named, version=str(raw.get("version", "")), seed=None if seed is None else int(seed))
 
 
 def _data(raw: dict[str, Any]) -> Data:

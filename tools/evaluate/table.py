@@ -19,9 +19,13 @@ class Cell:
 
     value: float | None
     mark: str = ""
+    decimals: int = 2
+
+    def number(self) -> str:
+        return EMPTY if self.value is None else f"{self.value:.{self.decimals}f}"
 
     def text(self) -> str:
-        return EMPTY if self.value is None else f"{self.value:.2f}{self.mark}"
+        return EMPTY if self.value is None else f"{self.number()}{self.mark}"
 
 
 @dataclass(frozen=True)
@@ -114,5 +118,5 @@ def as_csv(tables: Sequence[Table]) -> str:
         for row in table.rows:
             for column, cell in zip(table.columns, row.cells, strict=True):
                 if cell.value is not None:
-                    writer.writerow([table.key, row.label, column, f"{cell.value:.2f}", cell.mark])
+                    writer.writerow([table.key, row.label, column, cell.number(), cell.mark])
     return stream.getvalue()

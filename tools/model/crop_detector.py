@@ -46,8 +46,8 @@ class CropDetector:
         self.net = net_from(network.deploy(preset), caffe.TEST) if variant else caffe.Net(str(file), caffe.TEST)
         load_weights(self.net, weights)
 
-    def detect(self, crops: NDArray[np.uint8]) -> Detections:
-        """All shapes on crops (N, S, S, 3), BGR; RarError for crops of another size."""
+    def feed(self, crops: NDArray[np.uint8]) -> None:
+        """Crops (N, S, S, 3), BGR, as the net's input; RarError for crops of another size."""
         size = self.preset.crop_size
         if crops.shape[1:] != (size, size, 3):
             raise RarError(f"preset {self.preset.name} takes {size} px crops, not {crops.shape[1:]}: prepare them anew")
@@ -56,6 +56,10 @@ class CropDetector:
             data.reshape(len(crops), 3, size, size)
             self.net.reshape()
         np.subtract(crops.transpose(0, 3, 1, 2), np.reshape(VGG_MEAN, (3, 1, 1)), out=data.data, casting="unsafe")
+
+    def detect(self, crops: NDArray[np.uint8]) -> Detections:
+        """All shapes on crops (N, S, S, 3), BGR; RarError for crops of another size."""
+        self.feed(crops)
         forward(self.net)
         steps = range(self.preset.steps)
         return Detections(

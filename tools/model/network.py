@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from layers.attention import DRAWING
 from layers.common import paper
+from layers.common.gamma import PRINTED
 from layers.common.schemes import scheme
+from layers.counterfactual import PARTS
 from layers.quiet import caffe
 from tools.model.presets import Preset
 
@@ -85,9 +88,7 @@ def cnn(n: Net, data: Blob, preset: Preset, *, recurrent: bool) -> None:
     if recurrent:  # named here, or Caffe would split, and rename, what the steps read in place
         n.deconv7_conv8, n.deconv7_steps = L.Split(blob, ntop=2)
         blob = n.deconv7_conv8
-    n.conv8 = L.Convolution(
-        blob, num_output=preset.landmarks, kernel_size=1, param=weights(lr), weight_filler=SMALL
-    )
+    n.conv8 = L.Convolution(blob, num_output=preset.landmarks, kernel_size=1, param=weights(lr), weight_filler=SMALL)
 
 
 def detection(n: Net, preset: Preset, *, recurrent: bool) -> None:
@@ -118,15 +119,17 @@ def shared_product(name: str, bottom: Blob, units: int, lr: float, bias: float =
     )
 
 
-def lstm(n: Net, name: str, t: int, phi: Blob, c: Blob, h: Blob, units: int, preset: Preset) -> tuple[Blob, Blob]:
+def lstm(n: Net, name: str, t: int, phi: Blob, units: int, preset: Preset) -> tuple[Blob, Blob]:
     """Eqs. (3)-(8): the gates see [C, h, Phi], the candidate [h, Phi]. Returns C_{t+1}, h_{t+1} (1, N, units)."""
+    c, h = n[f"{name}_c_{t}"], n[f"{name}_h_{t}"]
+    rate = preset.attention_lr if name == "a_lstm" else preset.refinement_lr
     candidate_input = n[f"{name}_h_phi_{t}"] = L.Concat(h, phi, axis=2)
     gate_input = n[f"{name}_c_h_phi_{t}"] = L.Concat(c, candidate_input, axis=2)
     activations = []  # in the order LSTMUnit reads them; it applies the sigmoids and the tanh
     for part, bias in (("input", 0), ("forget", 0), ("output", preset.gate_bias)):
-        n[f"{name}_{part}_{t}"] = shared_product(f"{name}_{part}", gate_input, units, preset.gate_lr, bias)
+        n[f"{name}_{part}_{t}"] = shared_product(f"{name}_{part}", gate_input, units, rate * preset.gate_lr, bias)
         activations.append(n[f"{name}_{part}_{t}"])
-    n[f"{name}_candidate_{t}"] = shared_product(f"{name}_candidate", candidate_input, units, preset.lstm_lr)
+    n[f"{name}_candidate_{t}"] = shared_product(f"{name}_candidate", candidate_input, units, rate * preset.lstm_lr)
     n[f"{name}_gates_{t}"] = L.Concat(*activations, n[f"{name}_candidate_{t}"], axis=2)
     n[f"{name}_c_{t + 1}"], n[f"{name}_h_{t + 1}"] = L.LSTMUnit(c, n[f"{name}_gates_{t}"], n.cont, ntop=2)
     return n[f"{name}_c_{t + 1}"], n[f"{name}_h_{t + 1}"]
@@ -158,18 +161,67 @@ def standardised(pooled: Blob) -> Blob:
     return L.BatchNorm(L.Flatten(pooled), use_global_stats=True, eps=FEATURE_FLOOR, param=statistics)
 
 
-def policy(t: int, preset: Preset) -> dict[str, Any]:
-    """How step t chooses its centre, as parameters of AttentionCentreLayer; nothing for the paper's argmax."""
-    if preset.policy == "argmax":
-        return {}
-    chosen: dict[str, Any] = {"policy": preset.policy}
-    if preset.policy == "sample":
-        chosen["temperature"] = preset.temperature
+def attention(t: int, preset: Preset, *, training: bool) -> dict[str, Any]:
+    """The parameters of step t's AttentionCentreLayer; of what is the layer's own default nothing."""
+    chosen: dict[str, Any] = {"scheme": preset.scheme, "weighting": preset.weighting, **reading(preset)}
+    if policy(preset, training=training) != "argmax":
+        chosen["policy"] = preset.policy
+    if policy(preset, training=training) in DRAWING:
+        chosen |= {"temperature": preset.temperature, "seed": preset.centre_seed, "step": t}
     elif preset.policy == "fixed":
-        contour = scheme(preset.scheme).groups.get("contour", ())
-        order = [*(i for i in range(preset.landmarks) if i not in contour), *contour]
-        chosen["fixed_centre"] = order[(2 * t + 1) * preset.landmarks // (2 * preset.steps)]
+        chosen["fixed_centre"] = fixed_order(preset)[t]
+    if preset.no_repeat and t:
+        chosen["no_repeat"] = True
+    if training:
+        chosen |= {"temperature": preset.temperature, "straight_through": preset.estimator == "straight_through"}
     return chosen
+
+
+def fixed_order(preset: Preset) -> list[int]:
+    """The centre of every step of policy "fixed": through the face, inner landmarks first and the contour last."""
+    contour = scheme(preset.scheme).groups.get("contour", ())
+    order = [*(i for i in range(preset.landmarks) if i not in contour), *contour]
+    return [order[(2 * t + 1) * preset.landmarks // (2 * preset.steps)] for t in range(preset.steps)]
+
+
+def policy(preset: Preset, *, training: bool) -> str:
+    """The policy of the layers: what is drawn in training alone is in use the argmax."""
+    return "argmax" if preset.policy == "sample" and not training else preset.policy
+
+
+def reading(preset: Preset) -> dict[str, Any]:
+    """How the layers are to read eq. (15); nothing for the reading they have without being told."""
+    given = {"kappa": preset.gamma, "width": preset.gamma_width}
+    return {name: value for name, value in given.items() if value != getattr(PRINTED, name)}
+
+
+def centre(n: Net, t: int, confidence: Blob, preset: Preset, *, training: bool) -> None:
+    """centre_t and gamma_t; in training, for what learns from it, policy_t."""
+    bottoms = [confidence, n[f"s_hat_{t}"]]
+    if policy(preset, training=training) in DRAWING:
+        bottoms.append(n.face)
+    if preset.no_repeat and t:
+        bottoms.append(n[f"centre_{t - 1}"])
+    tops = [f"centre_{t}", f"gamma_{t}"]
+    if training and (preset.estimator != "straight_through" or preset.entropy_weight):
+        tops.append(f"policy_{t}")
+    kind, parameters = "attention.AttentionCentreLayer", attention(t, preset, training=training)
+    for name, top in zip(tops, python_layer(kind, *bottoms, ntop=len(tops), parameters=parameters), strict=True):
+        n[name] = top
+
+
+def attention_features(n: Net, t: int, phi: Blob, preset: Preset) -> Blob:
+    """What A-LSTM sees at step t, (1, N, ...): all landmarks' features alike, divided by L, and what else is given."""
+    scale = {"scale": preset.attention_scale or preset.feature_scale}
+    n[f"a_phi_{t}"] = seen = python_layer("reweight.ReweightLayer", phi, n.gamma_uniform, parameters=scale)
+    others = []
+    if preset.attention_history:
+        others.append(n[f"history_{t}"] if t else n.a_lstm_h_0)
+    if preset.attention_peak:
+        others.append(n.peak_sequence)
+    if others:
+        n[f"a_input_{t}"] = seen = L.Concat(seen, *others, axis=2)
+    return seen
 
 
 def shift_features(n: Net, t: int, phi: Blob, preset: Preset) -> Blob:
@@ -188,10 +240,10 @@ def shift_features(n: Net, t: int, phi: Blob, preset: Preset) -> Blob:
     return n[f"features_{t}"]
 
 
-def step(n: Net, t: int, preset: Preset) -> None:
+def step(n: Net, t: int, preset: Preset, *, training: bool) -> None:
     """One attentive-refinement step (Fig. 2C): s_hat_t -> s_hat_{t+1}."""
     s_hat, landmarks = n[f"s_hat_{t}"], preset.landmarks
-    features, scale = {"window": preset.window}, {"scale": preset.feature_scale}
+    features = {"window": preset.window}
     kind = "shape_indexed.ShapeIndexedFeatureLayer"
     maps = n[f"deconv7_steps_read_{t - 1}"] if t else n.deconv7_steps  # what the step before passed on
     if t + 1 < preset.steps:
@@ -203,22 +255,42 @@ def step(n: Net, t: int, preset: Preset) -> None:
     if preset.shift_radius:
         phi = shift_features(n, t, phi, preset)
 
-    # A-LSTM sees every landmark alike, divided by L; R-LSTM sees them weighted by Gamma, eq. (16).
-    n[f"a_phi_{t}"] = python_layer("reweight.ReweightLayer", phi, n.gamma_uniform, parameters=scale)
-    _, confidence = lstm(n, "a_lstm", t, n[f"a_phi_{t}"], n[f"a_lstm_c_{t}"], n[f"a_lstm_h_{t}"], landmarks, preset)
-    attention = {"scheme": preset.scheme, "weighting": preset.weighting, **policy(t, preset)}
-    n[f"centre_{t}"], n[f"gamma_{t}"] = python_layer(
-        "attention.AttentionCentreLayer", confidence, s_hat, ntop=2, parameters=attention
-    )
+    _, confidence = lstm(n, "a_lstm", t, attention_features(n, t, phi, preset), landmarks, preset)
+    centre(n, t, confidence, preset, training=training)
+    if preset.attention_history and t + 1 < preset.steps:
+        before = n[f"history_{t}"] if t else n.a_lstm_h_0
+        n[f"history_{t + 1}"] = python_layer("history.CentreHistoryLayer", before, n[f"centre_{t}"])
     gamma = n[f"gamma_{t}"]
-    n[f"r_phi_{t}"] = python_layer("reweight.ReweightLayer", phi, gamma, parameters=scale)
-    _, h = lstm(n, "r_lstm", t, n[f"r_phi_{t}"], n[f"r_lstm_c_{t}"], n[f"r_lstm_h_{t}"], 2 * landmarks, preset)
+    n[f"r_phi_{t}"] = python_layer("reweight.ReweightLayer", phi, gamma, parameters={"scale": preset.feature_scale})
+    _, h = lstm(n, "r_lstm", t, n[f"r_phi_{t}"], 2 * landmarks, preset)
+    update: dict[str, Any] = {"alpha": preset.alpha}
+    if preset.reading.twice:
+        update["gamma_twice"] = True
     n[f"delta_{t}"], n[f"s_hat_{t + 1}"] = python_layer(
-        "refinement.ShapeUpdateLayer", h, gamma, s_hat, ntop=2, parameters={"alpha": preset.alpha}
+        "refinement.ShapeUpdateLayer", h, gamma, s_hat, ntop=2, parameters=update
     )
+    if training and preset.estimator == "counterfactual":
+        counterfactual_reward(n, t, phi, preset)
 
 
-def recurrence(n: Net, preset: Preset, pool: str) -> None:
+def counterfactual_reward(n: Net, t: int, phi: Blob, preset: Preset) -> None:
+    """reward_t, what each landmark would have earned as the centre of step t, by R-LSTM's own weights."""
+    parameters = {"alpha": preset.alpha, "scheme": preset.scheme, "scale": preset.feature_scale, **reading(preset)}
+    layer = python_layer(
+        "counterfactual.CounterfactualRewardLayer",
+        phi,
+        n[f"r_lstm_c_{t}"],
+        n[f"r_lstm_h_{t}"],
+        n[f"s_hat_{t}"],
+        n.shape,
+        parameters=parameters | even_weight(preset),
+        param=[{"name": f"r_lstm_{part}_{kind}"} for part in PARTS for kind in "wb"],
+        propagate_down=[False] * 5,
+    )
+    n[f"reward_{t}"] = layer
+
+
+def recurrence(n: Net, preset: Preset, pool: str, *, training: bool) -> None:
     """s_hat_0 by robust initialisation, then T steps to s_hat_T."""
     start = {
         "landmarks": preset.landmarks,
@@ -229,12 +301,14 @@ def recurrence(n: Net, preset: Preset, pool: str) -> None:
         "fit": {"threshold": preset.fit.threshold, "supports": preset.fit.supports},
     }
     kind = "initialisation.InitialisationLayer"
-    n.s_hat_0 = python_layer(
-        kind, n.s_d, blobs=2, parameters=start, name="initialisation", propagate_down=False
-    )
+    n.s_hat_0 = python_layer(kind, n.s_d, blobs=2, parameters=start, name="initialisation", propagate_down=False)
     constants(n, preset)
+    if policy(preset, training=training) in DRAWING:
+        n.face = python_layer("attention.FaceKeyLayer", n.data)
+    if preset.attention_peak:
+        n.peak_sequence = L.Reshape(n.peak, shape={"dim": [1, -1, preset.landmarks]})
     for t in range(preset.steps):
-        step(n, t, preset)
+        step(n, t, preset, training=training)
 
 
 # Losses and metrics -----------------------------------------------------------------------------------------------
@@ -252,6 +326,14 @@ def conv8_loss(n: Net, preset: Preset) -> None:
     )
 
 
+# Of each estimator of A-LSTM's gradient the layer, what of every step it reads, and how many blobs it keeps.
+REWARDS = {
+    "straight_through": ("reward.AttentionRewardLayer", ("gamma",), 0),
+    "reinforce": ("reinforce.ReinforceLayer", ("gamma", "policy", "centre"), 1),
+    "counterfactual": ("counterfactual.ExpectedRewardLayer", ("policy", "reward"), 0),
+}
+
+
 def recurrence_losses(n: Net, preset: Preset) -> None:
     """Eq. (18): the refinement losses and minus the attention reward."""
     steps = range(preset.steps)
@@ -264,16 +346,24 @@ def recurrence_losses(n: Net, preset: Preset) -> None:
             n[f"gamma_{t}"],
             loss_weight=preset.refinement_weight * preset.squared_scale,
         )
-    estimator = {} if preset.estimator == "expected" else {"estimator": preset.estimator}
+    kind, read, kept = REWARDS[preset.estimator]
+    trajectory = [n.shape, *(n[f"s_hat_{t}"] for t in range(preset.steps + 1))] if "gamma" in read else []
     n.loss_reward = python_layer(
-        "reward.AttentionRewardLayer",
-        n.shape,
-        *(n[f"s_hat_{t}"] for t in range(preset.steps + 1)),
-        *(n[f"a_lstm_h_{t + 1}"] for t in steps),
-        *(n[f"centre_{t}"] for t in steps),
-        parameters={"scheme": preset.scheme, "eta": preset.eta, "temperature": preset.temperature, **estimator},
+        kind,
+        *trajectory,
+        *(n[f"{name}_{t}"] for name in read for t in steps),
+        blobs=kept,
+        parameters={"eta": preset.eta, **(even_weight(preset) if trajectory else {})},
         loss_weight=preset.reward_weight * preset.squared_scale,
     )
+    if preset.entropy_weight:
+        policies = (n[f"policy_{t}"] for t in steps)
+        n.loss_entropy = python_layer("entropy.PolicyEntropyLayer", *policies, loss_weight=preset.entropy_weight)
+
+
+def even_weight(preset: Preset) -> dict[str, float]:
+    """The weight of every landmark in a reward that is not weighted by Gamma; nothing for (14) as printed."""
+    return {} if preset.reward == "weighted" else {"even_weight": preset.reading.even(preset.landmarks)}
 
 
 def metrics(n: Net, preset: Preset, *shapes: str) -> None:
@@ -305,11 +395,12 @@ def train_val(preset: Preset, *, warm_up: bool) -> Any:
         metrics(n, preset, "s_d")
         silence(n, n.peak)
     else:
-        recurrence(n, preset, pool="$DATA/shape_pool.h5")
+        recurrence(n, preset, pool="$DATA/shape_pool.h5", training=True)
         conv8_loss(n, preset)
         recurrence_losses(n, preset)
         metrics(n, preset, "s_d", "s_hat_0", f"s_hat_{preset.steps}")
-        silence(n, n.peak, n[f"a_lstm_c_{preset.steps}"], n[f"r_lstm_c_{preset.steps}"])
+        unread = [] if preset.attention_peak else [n.peak]
+        silence(n, *unread, n[f"a_lstm_c_{preset.steps}"], n[f"r_lstm_c_{preset.steps}"])
     proto = finish(n, f"rar_{preset.name}" + ("_warm_up" if warm_up else ""))
     add_test_samples(proto)
     return proto
@@ -321,7 +412,7 @@ def deploy(preset: Preset) -> Any:
     n.data = L.Input(shape={"dim": [1, 3, preset.crop_size, preset.crop_size]})
     cnn(n, n.data, preset, recurrent=True)
     detection(n, preset, recurrent=True)
-    recurrence(n, preset, pool="")
+    recurrence(n, preset, pool="", training=False)
     return finish(n, f"rar_{preset.name}_deploy")
 
 

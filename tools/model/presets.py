@@ -12,6 +12,14 @@ from typing import Any
 from layers.common import paper
 from layers.common.errors import RarError
 from layers.common.face_fit import FitSettings
+from layers.common.gamma import GammaReading
+
+# Settings that shape the training net; the words of the others are the layers' own.
+WORDS = {
+    "estimator": ("straight_through", "counterfactual", "reinforce"),
+    "reward": ("weighted", "unweighted"),
+}
+SWITCH = {"0": False, "1": True}
 
 
 @dataclass(frozen=True)
@@ -44,20 +52,33 @@ class Preset:
     cnn_lr: multiplies the rates of conv1 ... conv8 in the second phase. 0 keeps the CNN as it is: then no gradient goes
         through it, and an iteration takes a third of the time.
     sigma: width of conv8's target blob, px; window: b of the shape-indexed features, px;
-    feature_scale: of the weighted features, whose weights sum to 1, as the LSTMs see them.
+    gamma, gamma_width: how eq. (15) is read, "sum" or "peak", and its width in inter-pupil distances
+        (layers/common/gamma.py). "peak" brings scales and rates of its own, as its weights are L times as large.
+    feature_scale: of the weighted features as R-LSTM sees them; attention_scale: of the features divided by L as
+        A-LSTM sees them, 0 for the same as feature_scale.
+    attention_history, attention_peak: A-LSTM sees how often each landmark has been the centre, and conv8's peaks.
     shift_radius, shift_scale: half the window, px, in which the mean shift of conv8 is a feature too, beside those of
         deconv7 (layers/mean_shift.py), and its weight, per px, beside theirs; radius 0: no such feature.
     support, inlier_threshold: of the robust start, the number of basis shapes combined, |c|_0 of eq. (11), and the
         residual, in inter-pupil distances, above which a landmark counts in |S - S_d|_0. Support 0: 40 or 100,
         whichever has the lower objective. Few follow fewer of S_d's errors, and leave more of the face to the steps.
     conv8_weight, refinement_weight, reward_weight: weights of the three losses, the last two on px^2 of a 256 px crop.
+        The paper's (18) has one weight for the last two.
     input_scale: multiplies the image; 1 for VGG-19's weights, small for weights that start at random.
     lstm_lr, gate_lr: learning rates of the LSTMs' candidates and of their gates, times the base rate. A shape that is
         good already is made worse by untrained LSTMs; with one rate for both, the gates learn to shut before the
         candidates learn anything, and stay shut.
+    attention_lr, refinement_lr: multiply the rates of A-LSTM and of R-LSTM; 0 keeps one as it is.
     gate_bias: initial bias of the output gates.
-    initialisation, weighting, policy, estimator: as the layers' own docstrings say (layers/initialisation.py,
-        attention.py, reward.py). Policy "fixed" walks through the face, inner landmarks first and the contour last.
+    estimator: A-LSTM's gradient. "straight_through": of the reward and of (17), back through (19), (17) and (16) to the
+        weights and as if these were sum_c p_c Gamma(c); the reward teaches R-LSTM too. "counterfactual": of the mean
+        reward of every centre's own next shape, one step. "reinforce": of the rewards of sampled centres. The last
+        two leave R-LSTM to (17).
+    reward: "weighted" by Gamma, (14) as printed, or "unweighted".
+    entropy_weight: of the policies' entropy, nats, in the loss.
+    initialisation, weighting, policy, no_repeat: as the layers' own docstrings say (layers/initialisation.py,
+        attention.py). Policy "fixed" walks through the face, inner landmarks first and the contour last.
+    centre_seed: of the policies that draw.
     """
 
     name: str
@@ -92,15 +113,31 @@ class Preset:
     eta: float = 0.9
     temperature: float = 0.1
     initialisation: str = "robust"
+    gamma: str = GammaReading.kappa
+    gamma_width: float = GammaReading.width
     weighting: str = "gaussian"
     policy: str = "argmax"
-    estimator: str = "expected"
+    no_repeat: bool = False
+    centre_seed: int = 0
+    estimator: str = "straight_through"
+    reward: str = "weighted"
+    entropy_weight: float = 0.0
+    attention_scale: float = 0.0
+    attention_history: bool = False
+    attention_peak: bool = False
+    attention_lr: float = 1.0
+    refinement_lr: float = 1.0
 
     @property
     def fit(self) -> FitSettings:
         """How the robust start is fitted; RarError for what no fit can have."""
         supports = (self.support,) if self.support else FitSettings.supports
         return FitSettings(threshold=self.inlier_threshold, supports=supports)
+
+    @property
+    def reading(self) -> GammaReading:
+        """How eq. (15) is read; RarError for what it cannot be."""
+        return GammaReading(self.gamma, self.gamma_width)
 
     @property
     def alpha(self) -> float:
@@ -140,7 +177,7 @@ VGG19 = Preset(
     lstm_lr=27.0,
     gate_lr=0.2,
     refinement_weight=0.75,
-    reward_weight=40.0,
+    reward_weight=0.75,
     warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
     end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=3, snapshot=500, test_interval=2000),
 )
@@ -226,14 +263,32 @@ def preset(name: str) -> Preset:
     if base not in PRESETS:
         raise RarError(f"no preset {base!r}: choose one of {', '.join(PRESETS)}")
     settings = dict(_change(change) for change in changes)
-    start = _with_unit_weights(PRESETS[base]) if settings.get("weighting") == "ones" else PRESETS[base]
+    start = PRESETS[base]
+    if settings.get("gamma") == "peak":
+        start = _with_peak(start)
+    elif settings.get("weighting") == "ones":
+        start = _with_unit_weights(start)
     found = replace(start, name=name, **settings)
-    _ = found.fit  # refused here, and not hours later, when the steps are to be trained
+    _check(found)
     return found
 
 
+def _check(preset: Preset) -> None:
+    """RarError, here and not hours later when the steps are to be trained, for settings that no net can have."""
+    _ = preset.fit, preset.reading
+    for field, known in WORDS.items():
+        if getattr(preset, field) not in known:
+            raise RarError(f"{field} of a preset is one of {', '.join(known)}, not {getattr(preset, field)!r}")
+    if preset.estimator == "reinforce" and preset.policy not in ("sample", "stochastic"):
+        raise RarError("estimator=reinforce learns from centres that are drawn: add policy=sample")
+    if preset.reading.twice and preset.weighting == "uniform":
+        raise RarError("gamma=peak applies a weight of 1/L twice, which moves nothing: take weighting=ones")
+    if preset.no_repeat and preset.policy == "fixed":
+        raise RarError("policy=fixed knows its centres: leave out no_repeat")
+
+
 def _with_unit_weights(preset: Preset) -> Preset:
-    """The preset for gamma^l = 1, L times the uniform weights that sum to 1: a step is up to alpha px.
+    """The preset for gamma^l of 1 or nearly so, L times the weights that sum to 1: a step is up to alpha px.
 
     What that enlarges is taken back: the features by L; the loss by L^3, so that the gradients of h and of deconv7 are
     what they were; and the LSTMs' rates by L, as an h moves the shape L times as far. Else conv8 is lost at once.
@@ -248,13 +303,23 @@ def _with_unit_weights(preset: Preset) -> Preset:
     )
 
 
+def _with_peak(preset: Preset) -> Preset:
+    """The preset for Gamma read as "peak": weights up to 1, applied twice.
+
+    R-LSTM's features and lever are then those of unit weights; A-LSTM, which sees no Gamma, keeps its features.
+    """
+    start = _with_unit_weights(preset)
+    return replace(start, attention_scale=preset.attention_scale or preset.feature_scale)
+
+
 def _change(text: str) -> tuple[str, Any]:
     """A setting of a variant: its field and its value, of the field's own type."""
     field, _, value = text.partition("=")
-    kinds = {name: type(value) for name, value in vars(VGG19).items() if type(value) in (str, int, float)}
+    kinds = {name: type(value) for name, value in vars(VGG19).items() if type(value) in (str, int, float, bool)}
     if field not in kinds or field == "name":
         raise RarError(f"a preset has no setting {field!r}: see tools/model/presets.py")
     try:
-        return field, kinds[field](value)
-    except ValueError:
-        raise RarError(f"{field} of a preset is no {kinds[field].__name__}: {value!r}") from None
+        return field, SWITCH[value] if kinds[field] is bool else kinds[field](value)
+    except (ValueError, KeyError):
+        kind = "switch, 0 or 1" if kinds[field] is bool else kinds[field].__name__
+        raise RarError(f"{field} of a preset is no {kind}: {value!r}") from None

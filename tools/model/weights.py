@@ -73,15 +73,19 @@ def check_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> None:
             raise RarError(f"{path}: {name} is {stored[name]}, the net wants {shapes}: it is for another net")
 
 
-def load_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> list[str]:
+def load_weights(net: Any, path: Path, names: tuple[str, ...] = ("",), leave: tuple[str, ...] = ()) -> list[str]:
     """Check, then copy, the weights of a file into a net.
 
-    Layers that do not fit, when their names start with none of `names`, keep what they have; returns their names, but
-    for a place in the data.
+    Layers that do not fit, when their names start with none of `names`, and those whose names start with one of `leave`
+    keep what they have; returns their names, but for a place in the data.
     """
     check_weights(net, path, names)
     stored = stored_shapes(path)
-    misfits = [name for name, blobs in net.params.items() if stored.get(name) not in (None, [], shapes_of(blobs))]
+    misfits = [
+        name
+        for name, blobs in net.params.items()
+        if name in stored and (name.startswith(leave) or stored[name] != shapes_of(blobs))
+    ]
     if not misfits:
         net.copy_from(str(path))
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from layers.attention import AttentionCentreLayer
-from layers.common.gamma import SMALLEST_DISTANCE
+from layers.common.gamma import SMALLEST_DISTANCE, GammaReading
 from layers.common.schemes import Scheme, scheme
 from layers.heatmap import HeatmapDecodeLayer
 from layers.mean_shift import MeanShiftLayer
@@ -81,16 +81,43 @@ def shape_indexed_feature(layer: Layer, features: Value, s_hat: Value) -> tuple[
 
 
 @translates("AttentionCentreLayer")
-def attention_centre(layer: Layer, confidence: Value, s_hat: Value) -> tuple[Value, Value]:
+def attention_centre(layer: Layer, confidence: Value, s_hat: Value, *previous: Value) -> tuple[Value, Value]:
     parameters = layer.parameters(AttentionCentreLayer.Parameters)
-    centre = confidence.argmax(-1).reshape(-1, 1)
+    if parameters.policy not in ("argmax", "fixed"):
+        layer.refuse("a policy that draws its centres: choose argmax or fixed")
+    landmarks = layer.shapes[1][1]
+    if parameters.policy == "fixed":
+        rows = s_hat.take([0], axis=1).take(0, axis=-1)
+        centre = layer.graph.constant([[parameters.fixed_centre]]).expand(rows.shape())
+    else:
+        scores = confidence.reshape(-1, landmarks)
+        for other in previous:
+            scores = one_hot(other, landmarks).where(scores * 0 - FAR, scores)
+        centre = scores.argmax(-1).reshape(-1, 1)
     if parameters.weighting != "gaussian":
-        every = layer.graph.constant(1 if parameters.weighting == "ones" else 1 / layer.shapes[1][1], np.float32)
+        every = layer.graph.constant(1 if parameters.weighting == "ones" else 1 / landmarks, np.float32)
         return centre, every.expand(s_hat.take(0, axis=-1).shape())
     offsets = s_hat - s_hat.pick(centre).unsqueeze(1)
-    width = pupil_distance(s_hat, scheme(parameters.scheme)).op("Max", SMALLEST_DISTANCE) * 2
+    distance = pupil_distance(s_hat, scheme(parameters.scheme)).op("Max", SMALLEST_DISTANCE)
+    width = distance * parameters.width
     weights = (-squares(offsets) / (width * width)).op("Exp")
-    return centre, weights / weights.sum(-1, keep=True)
+    twice = GammaReading(parameters.kappa, parameters.width).twice
+    return centre, weights if twice else weights / weights.sum(-1, keep=True)
+
+
+def one_hot(centre: Value, landmarks: int) -> Value:
+    """(N, 1) -> (N, L), true at the centre."""
+    return centre.graph.constant(range(landmarks)).equals(centre.cast(np.int64))
+
+
+@translates("FaceKeyLayer")
+def face_key(layer: Layer, data: Value) -> Value:
+    layer.refuse("a policy that draws its centres: choose argmax or fixed")
+
+
+@translates("CentreHistoryLayer")
+def centre_history(layer: Layer, history: Value, centre: Value) -> Value:
+    return history + one_hot(centre, layer.shapes[0][-1]).cast(np.float32).unsqueeze(0)
 
 
 def squares(vectors: Value) -> Value:

@@ -29,6 +29,7 @@ PICTURES = {
     "steering": "Fig. 3: how the centre of a step steers the refinement",
     "compare": "Figs. 4 and 5: the full model above, its variants below",
     "centres": "Table 4: how often a landmark is the attention centre, against the error of its region",
+    "oracle": "What the choice of centres could be worth, and where the learnt one looks",
     "stages": "Error by stage",
     "ced": "Cumulative error distribution",
     "occlusion": "Under a disc of growing size",

@@ -42,6 +42,7 @@ OF_RAW = {"cofw": "cofw", "mtfl": "aflw"}  # what a manifest calls its data set;
 @in_run("--out", "", "folder for the results file and pictures/")
 @click.option("--batch", default=1, show_default=True, help="faces at a time")
 @click.option("--gpu", type=click.IntRange(0), help="number of the GPU to use; without it the CPU is used")
+@click.option("--trained-seed", type=int, help="of the training, for results that are to be compared by seed")
 @click.pass_context
 def main(
     context: click.Context,
@@ -52,12 +53,14 @@ def main(
     out: Path,
     batch: int,
     gpu: int | None,
+    trained_seed: int | None,
 ) -> None:
     protocol = protocol or (OF_RAW.get(str(read_manifest(data).get("raw")), "300w") if data else "300w")
     chosen = PROTOCOLS[protocol]
     data, results = data or prepared_folder(name, chosen.data_set), out / chosen.results
     words = ["--preset", name, "--weights", str(weights), "--data", str(data), "--sets", ",".join(chosen.sets)]
     words += ["--out", str(results), "--batch", str(batch), *(["--gpu", str(gpu)] if gpu is not None else [])]
+    words += ["--trained-seed", str(trained_seed)] if trained_seed is not None else []
     test_faces(words, standalone_mode=False)
     if protocol == "300w":
         log = run_of(context) / "log.csv"

@@ -54,7 +54,10 @@ def test_set(detector: CropDetector, faces: PreparedSet, subset: str, batch: int
 @in_run("--out", "results.json", "results file to write")
 @click.option("--batch", default=1, show_default=True, help="faces at a time")
 @click.option("--gpu", type=click.IntRange(0), help="number of the GPU to use; without it the CPU is used")
-def main(name: str, weights: Path, data: Path, sets: str, out: Path, batch: int, gpu: int | None) -> None:
+@click.option("--trained-seed", type=int, help="of the training, for results that are to be compared by seed")
+def main(
+    name: str, weights: Path, data: Path, sets: str, out: Path, batch: int, gpu: int | None, trained_seed: int | None
+) -> None:
     chosen, manifest = preset(name), read_manifest(data)
     present = [subset for subset in sets.split(",") if (data / subset).is_dir()]
     absent = sorted(set(sets.split(",")) - set(present))
@@ -66,7 +69,7 @@ def main(name: str, weights: Path, data: Path, sets: str, out: Path, batch: int,
         use_gpu(gpu)
     detector = CropDetector(chosen, weights)
     faces = [face for subset in present for face in test_set(detector, open_set(data / subset), subset, batch)]
-    model = Model(name=name, weights=str(weights), sha256=sha256(weights), commit=commit(), version=version())
+    model = Model(name, str(weights), sha256(weights), commit(), version(), trained_seed)
     annotated = str(manifest["scheme"])
     write_results(out, Results(chosen.scheme, model, described(manifest), chosen.steps, tuple(faces), annotated))
     print(out)

@@ -23,6 +23,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--warm-up", type=PATH, help="weights of a finished warm-up to start from, instead of an own one")
 @click.option("--warm-up-iterations", type=int, help="instead of the preset's")
 @click.option("--iterations", type=int, help="of the end-to-end phase, instead of the preset's")
+@click.option("--new-steps", is_flag=True, help="the LSTMs start anew, though the weights of --warm-up have some")
 @click.option("--gpus", default="", help="numbers of the GPUs, as 0 or 0,1; without it the CPU is used")
 def main(
     name: str,
@@ -33,9 +34,10 @@ def main(
     warm_up: Path | None,
     warm_up_iterations: int | None,
     iterations: int | None,
+    new_steps: bool,
     gpus: str,
 ) -> None:
-    wanted = Training(name, data, out, seed, vgg19, warm_up, warm_up_iterations, iterations)
+    wanted = Training(name, data, out, seed, vgg19, warm_up, warm_up_iterations, iterations, new_steps)
     train(wanted, gpu_numbers(gpus))
 
 

@@ -80,10 +80,11 @@ class PhaseTrainer:
         """The weights this phase ends with."""
         return self.folder / f"{self.name}.caffemodel"
 
-    def run(self, start: Path | None, names: tuple[str, ...]) -> Path:
+    def run(self, start: Path | None, names: tuple[str, ...], leave: tuple[str, ...] = ()) -> Path:
         """Train to the end of the phase; returns its weights. Stopped when the user interrupts; RarError on a NaN.
 
-        start: weights to begin with, where every layer whose name starts with one of `names` must be.
+        start: weights to begin with, where every layer whose name starts with one of `names` must be; of a layer whose
+        name starts with one of `leave` they are not taken.
         """
         if self.result.is_file():
             print(f"{self.name}: done already, {self.result}", file=sys.stderr)
@@ -95,7 +96,7 @@ class PhaseTrainer:
             check_same_kind(solver.net, snapshot.weights)
             solver.restore(str(snapshot.state))
         elif start:
-            self._start_from(solver.net, start, names)
+            self._start_from(solver.net, start, names, leave)
         self.ranks.begin(solver, self.solver_file, snapshot.state if snapshot else None)
         try:
             self._loop(solver)
@@ -107,11 +108,11 @@ class PhaseTrainer:
         last.state.unlink()
         return self.result
 
-    def _start_from(self, net: Any, weights: Path, names: tuple[str, ...]) -> None:
+    def _start_from(self, net: Any, weights: Path, names: tuple[str, ...], leave: tuple[str, ...]) -> None:
         """Begin with the weights of an earlier phase; what the phase starts from is kept for `caffe train -weights`."""
-        anew = load_weights(net, weights, names)
+        anew = load_weights(net, weights, names, leave)
         if anew:
-            print(f"{self.name}: of another size in {weights}, so these start anew: {', '.join(anew)}", file=sys.stderr)
+            print(f"{self.name}: not taken from {weights}, so these start anew: {', '.join(anew)}", file=sys.stderr)
         if "phi_0" in net.params:
             standardise_features(net)
         rewind_samples(net)

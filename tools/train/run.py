@@ -21,12 +21,15 @@ from tools.train.phase import PhaseTrainer, Stopped, shortened
 from tools.train.processes import run_ranks
 from tools.train.ranks import Leader, Single, follow, join
 
-CNN = ("conv", "reduction", "deconv")
+CNN, STEPS = ("conv", "reduction", "deconv"), ("a_lstm", "r_lstm")
 
 
 @dataclass(frozen=True)
 class Training:
-    """What to train on what: the options of the command."""
+    """What to train on what: the options of the command.
+
+    new_steps: the LSTMs start anew, though the weights of `warm_up` have some.
+    """
 
     name: str
     data: Path
@@ -36,6 +39,7 @@ class Training:
     warm_up: Path | None
     warm_up_iterations: int | None
     iterations: int | None
+    new_steps: bool = False
 
 
 def train(wanted: Training, gpus: tuple[int, ...]) -> None:
@@ -96,7 +100,8 @@ def both_phases(wanted: Training, ranks: Single) -> None:
         if warm is None:
             phase = shortened(chosen.warm_up, wanted.warm_up_iterations)
             warm = trainer("warm_up", "_warm_up", phase).run(wanted.vgg19, pretrained)
-        final = trainer("rar", "", shortened(chosen.end_to_end, wanted.iterations)).run(warm, CNN)
+        leave = STEPS if wanted.new_steps else ()
+        final = trainer("rar", "", shortened(chosen.end_to_end, wanted.iterations)).run(warm, CNN, leave)
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         sys.exit(130)

@@ -63,7 +63,7 @@ def step_weights(face: Face, preset: Preset) -> FloatArray:
     """Gamma (T, L) of every step, as the preset weighs; row t belongs to the step from s_hat_t to s_hat_t+1."""
     starts = face.stages[:-1]
     if preset.weighting == "gaussian":
-        return gamma_for_centre(starts, face.centres, scheme(preset.scheme))
+        return gamma_for_centre(starts, face.centres, scheme(preset.scheme), preset.reading)
     return np.full(starts.shape[:2], 1.0 if preset.weighting == "ones" else 1 / starts.shape[1])
 
 

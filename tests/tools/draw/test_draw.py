@@ -235,6 +235,20 @@ def test_regions_count_centres_and_weigh_errors_by_gamma() -> None:
     np.testing.assert_allclose([region.error for region in found], 0.02)
 
 
+def test_a_region_is_as_wide_as_the_models_gamma() -> None:
+    """One landmark off: the narrower Gamma is, the more it weighs in its own region and the less in others."""
+    _, results = faces()
+    moved = []
+    for face in results.faces:
+        shape = face.ground_truth.copy()
+        shape[30] += 0.1 * pupil_distance(face.ground_truth, SCHEME)
+        moved.append(dataclasses.replace(face, stages=np.stack([shape] * (STEPS + 1))))
+    models = (dataclasses.replace(results.model, name=name) for name in ("somebody's", "tiny+gamma_width=0.5"))
+    wide, narrow = (centres.regions(dataclasses.replace(results, faces=tuple(moved), model=model)) for model in models)
+    assert narrow[0].error[30] > 2 * wide[0].error[30]
+    assert narrow[0].error[8] < wide[0].error[8]
+
+
 def test_shares_of_neighbouring_centres_are_written_apart(
     made: tuple[list[np.ndarray], Results], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,16 +30,29 @@ def score(tmp_path: Path, make_results: Callable[..., Results]) -> Callable[...,
 
 
 def row(output: str, label: str) -> list[str]:
-    return next(line for line in output.splitlines() if line.startswith(f"{label} ")).split()[1:]
+    return next(line for line in output.splitlines() if line.startswith(f"{label} ")).removeprefix(label).split()
 
 
 def test_variants_are_rows(score: Callable[..., Result]) -> None:
     """60 px between the pupils; S_d is 5, S_hat_0 4 and S_hat_3 1 times the error off."""
     output = score({"vgg19": 1.5, "vgg19+weighting=ones": 2.4, "vgg19+initialisation=mean": 9.0}).output
-    assert row(output, "full") == ["12.50*", "10.00*", "2.50*", "75.00*", "0.00*"]
-    assert row(output, "weighting=ones") == ["20.00*", "16.00*", "4.00*", "75.00*", "0.00*"]
-    assert row(output, "initialisation=mean")[-1] == "100.00*"
+    assert row(output, "full") == ["12.50*", "10.00*", "2.50*", "-", "75.00*", "0.00*", "-", "-", "-"]
+    ones = ["20.00*", "16.00*", "4.00*", "-", "75.00*", "0.00*", "1.50*", "1.50*", "1.50*"]
+    assert row(output, "weighting=ones") == ones, "every face is 1.5 worse, so the interval has no width"
+    assert row(output, "initialisation=mean")[5] == "100.00*"
     assert "* not comparable with the paper: vgg19 has 3 faces of helen, the paper's has 330" in output
+
+
+def test_seeds_are_one_row_paired_by_seed(tmp_path: Path, make_results: Callable[..., Results]) -> None:
+    arguments = ["ablations"]
+    changed = "vgg19+steps=3"
+    for name, error, seed in (("vgg19", 1.5, 0), ("vgg19", 2.1, 1), (changed, 1.8, 1), (changed, 1.2, 0)):
+        path, made = tmp_path / f"{name}_{seed}.json", make_results({"helen": 3}, error=error, name=name)
+        write_results(path, dataclasses.replace(made, model=dataclasses.replace(made.model, seed=seed)))
+        arguments += ["--results", str(path)]
+    output = CliRunner().invoke(main, arguments, catch_exceptions=False).output
+    assert row(output, "full (2 seeds)")[:5] == ["15.00*", "12.00*", "3.00*", "0.71*", "75.00*"]
+    assert row(output, "steps=3 (2 seeds)")[-3:] == ["-0.50*", "-0.50*", "-0.50*"]
 
 
 def test_the_papers_figures_stand_beside(score: Callable[..., Result]) -> None:

@@ -51,6 +51,15 @@ def test_the_version_is_in_the_origin_and_older_files_have_none(written: Path) -
     assert ", commit c0ffee" in origin("row", read_results(written), "faces")
 
 
+def test_the_seed_of_a_training_is_kept_where_it_is_known(tmp_path: Path, make_results: MakeResults) -> None:
+    results = make_results({"helen": 1})
+    for seed in (None, 0, 7):
+        path = tmp_path / "results.json"
+        write_results(path, dataclasses.replace(results, model=dataclasses.replace(results.model, seed=seed)))
+        assert read_results(path).model.seed == seed
+        assert ('"seed"' in path.read_text()) == (seed is not None)
+
+
 def test_written_again_it_is_the_same_file(written: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.json"
     write_results(again, read_results(written))

@@ -17,11 +17,13 @@ from layers.common.shapes import pupil_distance
 from tests.tools.model import reference
 from tools.model import network
 from tools.model.caffe_net import net_from
+from tools.model.guided import GuidedSteps
 from tools.model.presets import TINY, Preset
 
 Array = np.ndarray
 SMALL = replace(TINY, crop_size=32, steps=4, basis_size=6, deconv7=8, stages=TINY.stages[:2], reduction=8, deconv6=8)
 SHIFTED = replace(SMALL, shift_radius=2, shift_scale=300.0)  # untrained maps are flat: their shift is small
+PEAK = replace(SMALL, gamma="peak", gamma_width=0.8, feature_scale=0.02, attention_scale=5.0)
 
 
 def faces(count: int, size: int) -> Array:
@@ -72,7 +74,7 @@ def lstm(net: Any, name: str, units: int) -> reference.Lstm:
     return reference.Lstm(weights, np.zeros(units), np.zeros(units))
 
 
-@pytest.mark.parametrize("preset", [SMALL, SHIFTED])
+@pytest.mark.parametrize("preset", [SMALL, SHIFTED, PEAK])
 def test_unrolled_net_equals_the_equations(preset: Preset, pool: Array) -> None:
     net = training_net(preset)
     net.forward()
@@ -80,21 +82,23 @@ def test_unrolled_net_equals_the_equations(preset: Preset, pool: Array) -> None:
     expected_losses = np.zeros(2)
     centres = []
     for face in range(2):
-        run = reference.recurrence(
-            net.blobs["deconv7"].data[face].astype(np.float64),
-            net.blobs["s_hat_0"].data[face].astype(np.float64),
-            lstm(net, "a_lstm", 68),
-            lstm(net, "r_lstm", 136),
+        given = reference.Recurrence(
+            deconv7=net.blobs["deconv7"].data[face].astype(np.float64),
+            probabilities=reference.over_places(net.blobs["conv8"].data[face].astype(np.float64)),
             steps=preset.steps,
             alpha=preset.alpha,
             window=preset.window,
             scale=preset.feature_scale,
+            attention_scale=preset.attention_scale or preset.feature_scale,
             mean=mean,
             variance=variance,
-            conv8=net.blobs["conv8"].data[face].astype(np.float64),
             shift_radius=preset.shift_radius,
             shift_scale=preset.shift_scale,
+            kappa=preset.gamma,
+            width=preset.gamma_width,
         )
+        start = net.blobs["s_hat_0"].data[face].astype(np.float64)
+        run = reference.recurrence(given, start, lstm(net, "a_lstm", 68), lstm(net, "r_lstm", 136))
         for t in range(preset.steps):
             assert net.blobs[f"centre_{t}"].data[face, 0] == run.centre[t]
             np.testing.assert_allclose(net.blobs[f"a_lstm_h_{t + 1}"].data[0, face], run.confidence[t], atol=1e-5)
@@ -102,7 +106,7 @@ def test_unrolled_net_equals_the_equations(preset: Preset, pool: Array) -> None:
             np.testing.assert_allclose(net.blobs[f"delta_{t}"].data[face], run.delta[t], atol=1e-4)
             np.testing.assert_allclose(net.blobs[f"s_hat_{t + 1}"].data[face], run.s_hat[t + 1], atol=1e-3)
         shape = net.blobs["shape"].data[face].astype(np.float64)
-        expected_losses += np.array(reference.losses(run, shape, preset.eta, preset.temperature)) / 2
+        expected_losses += np.array(reference.losses(run, shape, preset.eta)) / 2
         centres += run.centre
     refinement = sum(float(net.blobs[f"loss_refinement_{t}"].data) for t in range(preset.steps))
     np.testing.assert_allclose(refinement, expected_losses[0], rtol=1e-4)
@@ -138,9 +142,12 @@ def test_end_to_end_gradient(pool: Array, layer: str) -> None:
     """d(objective)/d(weights) through all steps: conv1_1 learns from the shape losses, the LSTMs through time.
 
     Gamma and the place of a window count as constants in the gradient, so they are held constant here:
-    gamma = 1/L, features of one place, start from the mean shape.
+    gamma = 1/L, features of one place, start from the mean shape. With such weights no choice matters, so A-LSTM is
+    tested where it learns from its policy.
     """
     preset = replace(SMALL, weighting="uniform", initialisation="mean", window=1, conv8_weight=0, feature_scale=3)
+    if layer.startswith("a_lstm"):
+        preset = replace(preset, estimator="counterfactual", reward_weight=10, entropy_weight=0.3)
     net = training_net(preset)
     for _, blobs in net.params.items():
         for blob in blobs:
@@ -224,9 +231,92 @@ def test_a_fixed_order_walks_through_the_face_and_ends_on_the_contour(pool: Arra
     assert [landmark in contour for landmark in order] == [False] * 11 + [True] * 4
 
 
-def test_a_policy_that_is_sampled_is_trained_by_reinforce(pool: Array) -> None:
-    proto = network.train_val(replace(SMALL, policy="sample", estimator="reinforce", temperature=0.7), warm_up=False)
-    layers = {layer.name: json.loads(layer.python_param.param_str or "{}") for layer in proto.layer}
-    assert layers["centre_0"]["policy"] == "sample"
-    assert layers["centre_0"]["temperature"] == layers["loss_reward"]["temperature"] == 0.7
-    assert layers["loss_reward"]["estimator"] == "reinforce"
+@pytest.mark.parametrize(
+    ("settings", "reads"),
+    [
+        ({}, ("AttentionRewardLayer", False)),
+        ({"estimator": "reinforce", "policy": "sample"}, ("ReinforceLayer", True)),
+        ({"estimator": "counterfactual"}, ("ExpectedRewardLayer", True)),
+        ({"entropy_weight": 0.5}, ("PolicyEntropyLayer", True)),
+    ],
+)
+def test_each_estimator_has_its_loss_and_what_it_reads(settings: dict[str, Any], reads: tuple[str, bool]) -> None:
+    kind, policies = reads
+    proto = network.train_val(replace(SMALL, temperature=0.7, **settings), warm_up=False)
+    assert kind in [layer.python_param.layer for layer in proto.layer]
+    centres = [layer for layer in proto.layer if layer.python_param.layer == "AttentionCentreLayer"]
+    assert len(centres) == SMALL.steps
+    for t, layer in enumerate(centres):
+        parameters = json.loads(layer.python_param.param_str)
+        assert parameters["temperature"] == 0.7
+        assert parameters["straight_through"] == ("estimator" not in settings)
+        assert list(layer.top) == [f"centre_{t}", f"gamma_{t}", *[f"policy_{t}"] * policies]
+
+
+def test_the_counterfactual_reads_the_r_lstms_own_weights(pool: Array) -> None:
+    """The same numbers by name, so that training moves both; and the shape of the centre taken is the net's."""
+    preset = replace(SHIFTED, estimator="counterfactual")
+    net = training_net(preset)
+    for part in ("input", "forget", "output", "candidate"):
+        net.params[f"r_lstm_{part}_0"][0].data[...] += 0.01
+    steps = GuidedSteps(net, preset)
+    steps.begin()
+    shapes, centres, _ = steps.run()
+    shape, weights = net.blobs["shape"].data, steps.every_gamma(1)
+    after = steps.every_next_shape(1)
+    for face in range(2):
+        np.testing.assert_allclose(after[face, centres[1, face]], shapes[2, face], atol=1e-4)
+        for centre in (0, 30):
+            gain = (shape[face] - shapes[1, face]) ** 2 - (shape[face] - after[face, centre]) ** 2
+            by_hand = (weights[face, centre][:, None] ** 2 * gain).sum()
+            assert net.blobs["reward_1"].data[face, centre] == pytest.approx(by_hand, rel=1e-3, abs=1e-6)
+    assert np.abs(after - shapes[2][:, None]).max() > 1e-4, "every centre makes the same shape"
+
+
+@pytest.mark.parametrize("policy", ["random", "stochastic"])
+def test_a_face_draws_the_same_centres_in_any_batch(policy: str, pool: Array) -> None:
+    preset = replace(SMALL, policy=policy, temperature=5.0)
+    net = net_from(network.deploy(preset), caffe.TEST)
+    net.params["initialisation"][0].data[...], net.params["initialisation"][1].data[...] = 0.1 * pool, pool.mean(0)
+    images = np.random.default_rng(4).normal(scale=60, size=(5, 3, 32, 32))
+
+    def centres(batch: Array) -> Array:
+        net.blobs["data"].reshape(*batch.shape)
+        net.reshape()
+        net.blobs["data"].data[...] = batch
+        net.forward()
+        return np.stack([net.blobs[f"centre_{t}"].data[:, 0].copy() for t in range(preset.steps)], axis=1)
+
+    together = centres(images)
+    np.testing.assert_array_equal(centres(images[3:4])[0], together[3])
+    np.testing.assert_array_equal(centres(images[[4, 3, 0]]), together[[4, 3, 0]])
+    assert len({tuple(row) for row in together}) == 5 and len(set(together[0])) > 1
+
+
+def test_the_history_and_the_peaks_reach_the_a_lstm(pool: Array) -> None:
+    preset = replace(SMALL, attention_history=True, attention_peak=True, no_repeat=True)
+    net = training_net(preset)
+    net.forward()
+    net.backward()
+    features = SMALL.deconv7 * 68
+    for t in range(preset.steps):
+        seen = net.blobs[f"a_input_{t}"].data[0]
+        chosen = [net.blobs[f"centre_{k}"].data[:, 0].astype(int) for k in range(t)]
+        counted = sum((np.eye(68)[centre] for centre in chosen), np.zeros((2, 68)))
+        np.testing.assert_array_equal(seen[:, features : features + 68], counted)
+        np.testing.assert_array_equal(seen[:, features + 68 :], net.blobs["peak"].data)
+        if t:
+            assert (net.blobs[f"centre_{t}"].data != net.blobs[f"centre_{t - 1}"].data).all()
+    assert net.params["a_lstm_candidate_0"][0].diff.any()
+
+
+def test_one_lstm_can_stay_as_it_is(pool: Array) -> None:
+    net = training_net(replace(SHIFTED, cnn_lr=0, refinement_lr=0))
+    for blobs in net.params.values():
+        for blob in blobs:
+            blob.diff[...] = 0
+    net.forward()
+    net.backward()
+    moved = {name for name, blobs in net.params.items() if any(blob.diff.any() for blob in blobs)}
+    assert "a_lstm_candidate_0" in moved
+    assert not [name for name in moved if name.startswith("r_lstm")]

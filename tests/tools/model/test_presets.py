@@ -53,6 +53,14 @@ def test_a_variant_is_a_preset_with_other_settings() -> None:
         ("tiny+steps=many", "steps of a preset is no int: 'many'"),
         ("tiny+steps", "steps of a preset is no int: ''"),
         ("tiny+support=-3", "the robust start combines one basis shape at least, not -3"),
+        ("tiny+no_repeat=yes", "no_repeat of a preset is no switch, 0 or 1: 'yes'"),
+        ("tiny+gamma=max", "Gamma is read as one of sum, peak, not 'max'"),
+        ("tiny+gamma_width=0", "the width of Gamma is above 0 inter-pupil distances, not 0.0"),
+        ("tiny+estimator=expected", "estimator of a preset is one of straight_through, counterfactual, reinforce"),
+        ("tiny+reward=printed", "reward of a preset is one of weighted, unweighted, not 'printed'"),
+        ("tiny+estimator=reinforce", "estimator=reinforce learns from centres that are drawn: add policy=sample"),
+        ("tiny+gamma=peak+weighting=uniform", "moves nothing: take weighting=ones"),
+        ("tiny+policy=fixed+no_repeat=1", "policy=fixed knows its centres: leave out no_repeat"),
         ("tiny+inlier_threshold=0", "the robust start needs a threshold above 0, not 0.0"),
     ],
 )
@@ -100,3 +108,14 @@ def test_unit_weights_leave_features_gradients_and_the_effect_of_an_update_as_th
     assert ones.refinement_weight == pytest.approx(uniform.refinement_weight * gamma**3)
     assert (ones.lstm_lr, ones.gate_lr) == pytest.approx((uniform.lstm_lr * gamma, uniform.gate_lr * gamma))
     assert preset("tiny+weighting=ones+lstm_lr=3").lstm_lr == 3
+
+
+def test_under_peak_the_attentionless_net_is_the_same_net_without_damping() -> None:
+    """Sect. 4.4 trains it "under the same setting": no scale or rate is its own."""
+    peak, ones = preset("tiny+gamma=peak"), preset("tiny+gamma=peak+weighting=ones")
+    assert replace(ones, name=peak.name, weighting="gaussian") == peak
+    assert peak.attention_scale == preset("tiny").feature_scale, "A-LSTM sees no Gamma"
+
+
+def test_switches_are_read() -> None:
+    assert preset("tiny+no_repeat=1+attention_history=0").no_repeat is True

@@ -73,6 +73,18 @@ def test_layers_that_do_not_fit_start_anew_where_they_may(suffix: str, net: Any,
         weights.load_weights(other, file)
 
 
+@pytest.mark.parametrize("suffix", ["", ".h5"])
+def test_layers_can_be_left_out_though_they_fit(suffix: str, net: Any, file: Path) -> None:
+    if suffix:
+        file = file.with_suffix(".caffemodel.h5")
+        net.save_hdf5(str(file))
+    other = net_from(network.deploy(SMALL), caffe.TEST)
+    untouched = other.params["r_lstm_input_0"][0].data.copy()
+    assert weights.load_weights(other, file, ("conv",), leave=("a_lstm", "r_lstm")) == LSTM_PARTS
+    np.testing.assert_array_equal(other.params["conv8"][0].data, net.params["conv8"][0].data)
+    np.testing.assert_array_equal(other.params["r_lstm_input_0"][0].data, untouched)
+
+
 def test_files_that_are_no_weights_are_named(tmp_path: Path, file: Path) -> None:
     with pytest.raises(RarError, match=r"no weights at .*absent\.caffemodel .*train first, or give WEIGHTS="):
         weights.read_weights(tmp_path / "absent.caffemodel")

@@ -174,6 +174,39 @@ def test_attention_centre(scheme: str, weighting: str, rng: np.random.Generator)
     assert_same(in_caffe_and_onnx(layer, {"confidence": rng.normal(size=(1, 3, landmarks)), "s_hat": s_hat}))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"kappa": "peak"}, {"width": 0.5}, {"kappa": "peak", "width": 1.0}, {"policy": "fixed", "fixed_centre": 3}],
+)
+def test_attention_centre_as_it_is_told(settings: dict[str, Any], rng: np.random.Generator) -> None:
+    inputs = {"confidence": rng.normal(size=(1, 3, 5)), "s_hat": rng.uniform(0, 64, size=(3, 5, 2))}
+    pairs = in_caffe_and_onnx(python_layer("attention.AttentionCentreLayer", 2, scheme="5", **settings), inputs)
+    assert_same(pairs)
+
+
+def test_attention_centre_that_may_not_stay(rng: np.random.Generator) -> None:
+    confidence = rng.normal(size=(1, 3, 5))
+    inputs = {"confidence": confidence, "s_hat": rng.uniform(0, 64, size=(3, 5, 2))}
+    inputs["previous"] = confidence[0].argmax(-1)[:, None].astype(float)
+    layer = python_layer("attention.AttentionCentreLayer", 2, scheme="5", no_repeat=True)
+    pairs = in_caffe_and_onnx(layer, inputs)
+    assert_same(pairs)
+    assert (pairs[0][0] != inputs["previous"]).all()
+
+
+def test_history(rng: np.random.Generator) -> None:
+    inputs = {"history": rng.integers(3, size=(1, 3, 5)).astype(float), "centre": np.array([[4.0], [0], [2]])}
+    assert_same(in_caffe_and_onnx(python_layer("history.CentreHistoryLayer", 1), inputs))
+
+
+def test_centres_that_are_drawn_are_refused(rng: np.random.Generator) -> None:
+    with pytest.raises(RarError, match="a policy that draws its centres: choose argmax or fixed"):
+        in_caffe_and_onnx(python_layer("attention.FaceKeyLayer", 1), {"data": rng.normal(size=(2, 3, 4, 4))})
+    inputs = {"confidence": rng.normal(size=(1, 3, 5)), "s_hat": rng.normal(size=(3, 5, 2)), "face": np.zeros((3, 1))}
+    with pytest.raises(RarError, match="a policy that draws its centres: choose argmax or fixed"):
+        in_caffe_and_onnx(python_layer("attention.AttentionCentreLayer", 2, scheme="5", policy="random"), inputs)
+
+
 def test_reweight(rng: np.random.Generator) -> None:
     inputs = {"phi": rng.normal(size=(3, 4 * 5)), "gamma": rng.uniform(size=(3, 4))}
     assert_same(in_caffe_and_onnx(python_layer("reweight.ReweightLayer", 1, scale=2.5), inputs))
@@ -191,6 +224,7 @@ def test_every_translator_is_tested_here_or_with_the_fit() -> None:
         "Convolution", "Deconvolution", "Pooling", "ReLU", "InnerProduct", "Power", "Reduction", "Tile", "Reshape",
         "Flatten", "Split", "Concat", "LSTMUnit", "BatchNorm", "HeatmapDecodeLayer", "ShapeIndexedFeatureLayer",
         "MeanShiftLayer", "AttentionCentreLayer", "ReweightLayer", "ShapeUpdateLayer", "InitialisationLayer",
+        "CentreHistoryLayer", "FaceKeyLayer",
     }  # fmt: skip
     assert set(TRANSLATORS) == tested
 

@@ -132,6 +132,31 @@ def test_a_variant_starts_from_a_warm_up_that_is_there(project: Path, finished: 
     assert all(float(row["nme_pupil_s_hat_2"]) > 0 for row in rows)
 
 
+@pytest.mark.parametrize("new_steps", [False, True])
+def test_steps_go_on_from_those_of_another_training_or_start_anew(
+    project: Path, finished: Path, run_there: RunThere, new_steps: bool
+) -> None:
+    """Staged training: R-LSTM with random centres first, then A-LSTM beside it; and new steps on a CNN that is good."""
+    shutil.copy(finished / "rar.caffemodel", project / "first.caffemodel")
+    change = "reinforce+policy=sample" if new_steps else "counterfactual"
+    options = f"--preset tiny+estimator={change} --warm-up first.caffemodel {'--new-steps' * new_steps}"
+    command = f"exec /usr/bin/python3 -m tests.tools.small --out out --data $DATA {options}"
+    done = run_there(project, "sh", "-c", command, GLOG_minloglevel="2")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert ("r_lstm_input_0" in done.stderr) == new_steps
+
+    def weights_of(path: Path, layer: str) -> list[float]:
+        net = caffe_pb2.NetParameter.FromString(path.read_bytes())
+        return next(list(one.blobs[0].data) for one in net.layer if one.name == layer)
+
+    first, start = project / "first.caffemodel", project / "out" / "rar_start.caffemodel"
+    assert weights_of(start, "conv1_1") == weights_of(first, "conv1_1")
+    same = weights_of(start, "r_lstm_candidate_0") == weights_of(first, "r_lstm_candidate_0")
+    assert same != new_steps
+    if new_steps:  # REINFORCE's baseline is in the snapshots
+        assert any(weights_of(project / "out" / "rar.caffemodel", "loss_reward"))
+
+
 def test_stopped_by_ctrl_c_and_run_again(project: Path, finished: Path, run_there: RunThere) -> None:
     """Stopped between two rows of the log and two snapshots: the state is saved, and the run goes on from there."""
     stopped = train(run_there, project, INTERRUPT="7 SIGINT")
