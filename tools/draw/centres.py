@@ -36,8 +36,8 @@ def regions(results: Results) -> list[Region]:
     """Thirds of the steps, and the error of the region round each landmark.
 
     The regional error of landmark c is sum_l gamma^l |s_hat^l - s*^l| / D with Gamma round c, as wide as the model's
-    and with a sum of 1, over the shapes that those steps start from, a mean over all faces; a fraction of the inter-pupil
-    distance.
+    and with a sum of 1, over the shapes that those steps start from. It is a mean over all faces, a fraction of the
+    inter-pupil distance.
     """
     kind, reading = scheme(results.scheme), GammaReading(width=_width(results.model.name))
     truth = np.stack([face.ground_truth for face in results.faces])

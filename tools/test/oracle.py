@@ -33,7 +33,7 @@ THIRDS = 3  # of the steps, in which a table counts hidden centres
 
 
 def columns(steps: Sequence[int], total: int) -> tuple[str, ...]:
-    """Headings of the table: NME at `steps`, the return, the commonest choice, hidden centres by thirds of the steps."""
+    """Headings of the table: NME at `steps`, the return, the commonest choice, hidden centres by thirds of T."""
     names = [f"T = {t}" for t in steps]
     thirds = [f"hidden {part[0] + 1}-{part[-1] + 1}" for part in np.array_split(np.arange(total), min(THIRDS, total))]
     return (*names, "return", "commonest", *thirds)
