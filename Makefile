@@ -81,8 +81,8 @@ report: ## all tables and pictures on one page: [RUNS= REPORT=report.html]
 test-occlusion: ## NME under a disc of growing size: [PRESET= DATA= WEIGHTS= OUT= SEED= TEST_SET=helen]
 	@$(RAR) occlusion $(MODEL) $(DATA_SET) $(call option,seed,SEED)
 
-oracle: ## what the choice of centres could be worth and what A-LSTM makes of it: [PRESET= DATA= WEIGHTS= OUT= TEST_SET=helen SIZES= DRAWS=]
-	@$(RAR) oracle $(MODEL) $(DATA_SET) $(call option,sizes,SIZES) $(call option,draws,DRAWS)
+oracle: ## what the choice of centres could be worth and what A-LSTM makes of it: [PRESET= DATA= WEIGHTS= OUT= TEST_SET=helen DISCS=0,0.2 DRAWS=5]
+	@$(RAR) oracle $(MODEL) $(DATA_SET) $(call option,sizes,DISCS) $(call option,draws,DRAWS)
 
 finder: ## the face finder of `make detect`, from PyPI
 	@$(RAR) packages finder

@@ -34,6 +34,7 @@ from tools.onnx.export import export
 
 Array = np.ndarray
 FACES = 7
+TIE = 2e-5  # px
 PX = 0.01  # how far a landmark may be from Caffe's
 SHARPER, LIVELIER = 50, 5
 
@@ -71,14 +72,22 @@ def in_caffe(preset: Preset, weights: Path, crops: Array, tmp_path: Path) -> Det
     return CropDetector(preset, weights, deploy).detect(crops)
 
 
+def without_ties(stages: Array) -> Array:
+    """The faces none of whose landmarks lies half-way between two px: there the last digit decides which one is read."""
+    clear = (np.abs(stages % 1 - 0.5) > TIE).all(axis=(1, 2, 3))
+    assert clear.sum() > len(clear) / 2
+    return np.asarray(clear)
+
+
 def assert_same(found: dict[str, Array], wanted: Detections) -> None:
     pairs = {
         "points": wanted.stages[:, -1], "stages": wanted.stages, "s_d": wanted.s_d, "centres": wanted.centres,
     }  # fmt: skip
     assert {*pairs, "confidence"} == set(found)
+    clear = without_ties(wanted.stages)
     for name, value in pairs.items():
         assert found[name].shape == value.shape
-        np.testing.assert_allclose(found[name], value, atol=PX, rtol=0, err_msg=name)
+        np.testing.assert_allclose(found[name][clear], value[clear], atol=PX, rtol=0, err_msg=name)
     np.testing.assert_allclose(found["confidence"], wanted.peak, atol=1e-4)
 
 
