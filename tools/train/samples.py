@@ -13,7 +13,7 @@ from google.protobuf import text_format
 
 from layers.common.errors import RarError
 from layers.common.prepared import PATCHES, kind_of
-from tools.model.prototxt import text
+from tools.model.text import net_text
 from tools.model.weights import SAMPLES, stored_shapes
 
 # Visits of the faces are numbered from here in the phase, so that the second does not see the crops of the first again.
@@ -31,7 +31,7 @@ def net_of_run(net: Path, data: Path, folder: Path, phase: str, seed: int) -> Pa
     layer.python_param.module, layer.python_param.layer = "data_prep.live.layer", "LiveSampleLayer"
     layer.python_param.param_str = json.dumps(parameters)
     path = folder / f"{phase}_train_val.prototxt"
-    path.write_text(text(proto))
+    path.write_text(net_text(proto))
     return path
 
 
