@@ -89,8 +89,8 @@ def choosers(guided: GuidedSteps, given: Faces, kind: Scheme) -> dict[str, Calla
 
 
 def random_centres(names: Sequence[str], landmarks: int, steps: int, seed: int) -> np.ndarray:
-    """Centres (faces, T): a function of the seed and the face's name."""
-    keys = ([seed, zlib.crc32(name.encode())] for name in names)
+    """Centres (faces, T): a function of the seed and the face's name, and not the draws that place its disc."""
+    keys = ([seed, zlib.crc32(name.encode()), steps] for name in names)
     return np.stack([np.random.default_rng(key).integers(landmarks, size=steps) for key in keys])
 
 

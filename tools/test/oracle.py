@@ -125,7 +125,7 @@ def figure(found: dict[float, dict[str, Outcome]], title: str, width: int = 980,
     made = style.figure(width, tall)
     panels = made.subplots(len(found), 2, squeeze=False)
     for (left, right), (size, outcomes) in zip(panels, found.items(), strict=True):
-        for colour, (name, one) in zip(style.LINES * 2, outcomes.items(), strict=False):
+        for colour, (name, one) in zip((*style.LINES, style.SOFT), outcomes.items(), strict=True):
             steps = np.arange(one.errors.shape[1])
             look = "-" if name in (LEARNT, RANDOM) else (0, (4, 2))
             left.plot(steps, 100 * one.errors.mean(0), color=colour, linestyle=look, linewidth=1.5, label=name)

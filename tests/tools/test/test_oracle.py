@@ -30,6 +30,7 @@ from tools.test.centre_policies import (
     Outcome,
     run_all,
 )
+from tools.test.occlusion import disc
 
 T = SMALL.steps
 
@@ -80,6 +81,13 @@ def test_other_policies_by_hand(detector: CropDetector, given: Faces) -> None:
     np.testing.assert_array_equal(first.T[1], centre_policies.random_centres(given.names[1:2], 68, T, 0)[0])
     assert (runs[FIXED][0][1] == runs[FIXED][0][1][:, :1]).all()
     np.testing.assert_allclose(runs[EVEN][0][2], 1 / 68)
+
+
+def test_random_centres_know_nothing_of_the_disc() -> None:
+    """The disc lies round a landmark drawn for the face: the first centre is that one no more often than any other."""
+    names, shape = [f"face {i}" for i in range(600)], np.random.default_rng(0).uniform(20, 44, (68, 2))
+    at = [int(np.linalg.norm(shape - disc(shape, name, 64, 0).centre, axis=-1).argmin()) for name in names]
+    assert (centre_policies.random_centres(names, 68, 15, 0)[:, 0] == at).mean() < 0.04
 
 
 def made(centres: np.ndarray, hidden: np.ndarray, errors: np.ndarray) -> Outcome:
