@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.conftest import import_packages
 from tools import PROJECT
 from tools.build import venv
 from tools.build.environment import usable_cores
@@ -110,6 +111,8 @@ def test_help_of_every_command(elsewhere: Path) -> None:
 def test_examples_are_of_options_that_exist(name: str) -> None:
     command = COMMANDS[name]
     assert command.examples and command.summary
+    if command.python == "many":
+        import_packages("many")
     for example in command.examples:
         words = shlex.split(example)
         assert words[0] == name
