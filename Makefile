@@ -23,7 +23,7 @@ DATA_SET = $(if $(call given,DATA),--data $(call quoted,$(DATA)/$(SET)))
 
 .PHONY: help caffe cupy env prototxt vgg19 data-300w data-cofw data-aflw check-data train-300w test-300w test-cofw test-aflw \
   ablations tables report test-occlusion oracle ship finder detect calibrate test-detect detect-many many many-certificates \
-  many-scheduler many-worker onnx test-onnx onnx-packages web web-packages demo bench test test-gpu lint doctor clean
+  many-scheduler many-worker onnx test-onnx onnx-packages web web-packages demo bench test test-gpu lint docs doctor clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -145,6 +145,9 @@ test-gpu: ## the tests of layers and kernels on GPU 0, and those that need a GPU
 
 lint: ## ruff and mypy
 	@$(RAR) lint
+
+docs: ## the documentation as a web site, site/index.html
+	@$(RAR) docs
 
 doctor: ## what this machine has and lacks, for a bug report
 	@$(RAR) doctor

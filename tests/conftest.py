@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import site
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,12 @@ def packages(group: str) -> Path:
     if not venv.is_made(group):
         pytest.skip(f"no environment with {', '.join(venv.groups()[group])}: run ./rar-caffe packages {group}")
     return venv.folder(group)
+
+
+def import_packages(group: str) -> None:
+    """Let this Python import a group's packages, behind the system's; or a skip, as `packages`."""
+    packages(group)
+    site.addsitedir(str(venv.site_packages(group)))
 
 
 def why_no_gpu(number: int) -> str | None:

@@ -59,13 +59,14 @@ def show(name: str, words: Sequence[str]) -> None:
     except CaffeNotBuilt:
         ready = False
     command = COMMANDS.get(name)
-    if importlib.util.find_spec("click") and (ready or command is None):
-        group = command.python if command and command.python and venv.is_made(command.python) else ""
+    group = command.python if command else ""
+    lacking = f"packages {group}" if group and not venv.is_made(group) else "" if ready or not command else "build"
+    if importlib.util.find_spec("click") and not lacking:
         hand_over(venv.python(group) if group else Path(sys.executable), words, env)
     if command:
         print(f"rar-caffe {name}: {command.summary}\n\nExamples:")
         print(*(f"  rar-caffe {example}" for example in command.examples), sep="\n")
-        print("\nIts options are shown when Caffe is built: run rar-caffe build")
+        print(f"\nIts options are shown after: rar-caffe {lacking or 'build'}")
         sys.exit(0)
     print(__doc__.splitlines()[0] if name not in HELP else "Usage: rar-caffe COMMAND [ARGS]...\n")
     for key, summary in {**{key: one.summary for key, one in COMMANDS.items()}, **PLAIN}.items():
@@ -200,6 +201,20 @@ def lint(words: Sequence[str]) -> int:
     return max(subprocess.run(check, env=env, cwd=PROJECT, check=False).returncode for check in checks)
 
 
+def docs(words: Sequence[str]) -> int:
+    """`rar-caffe docs`: the documentation as a web site in site/; a broken link is an error."""
+    if words:
+        print("Usage: rar-caffe docs\n\nWrites site/index.html and all other pages.")
+        return 0 if HELP & set(words) else 2
+    python = venv.ensure("docs", say) / "bin" / "python"
+    env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    command = [str(python), "-m", "mkdocs", "build", "--strict", "--quiet"]
+    done = subprocess.run(command, env=env, cwd=PROJECT, check=False)
+    if not done.returncode:
+        print(PROJECT / "site" / "index.html")
+    return done.returncode
+
+
 def say(text: str) -> None:
     """A line for the person, beside a command's output."""
     print(f"rar-caffe: {text}", file=sys.stderr, flush=True)
@@ -214,6 +229,7 @@ OWN: dict[str, Callable[[Sequence[str]], int]] = {
     "self-test": self_test,
     "lock": fix_packages,
     "lint": lint,
+    "docs": docs,
 }
 
 

@@ -185,4 +185,5 @@ PLAIN = {
     "lock": "fix the packages of the groups after a change of their pins",
     "self-test": "the project's tests, all that this machine can run",
     "lint": "ruff and mypy",
+    "docs": "the documentation as a web site",
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.conftest import import_packages
 from tools import PROJECT
 from tools.build import venv
 from tools.build.environment import usable_cores
@@ -122,6 +123,8 @@ def check_examples(name: str) -> None:
     """In the Python of the command `name`: its examples can be read."""
     command = COMMANDS[name]
     assert command.examples and command.summary
+    if command.python == "many":
+        import_packages("many")
     for example in command.examples:
         words = shlex.split(example)
         assert words[0] == name

@@ -117,7 +117,7 @@ def differences(preset: Preset, manifest: dict[str, Any], trained: list[Phase]) 
         lines.append("Its CNN is not of this run, but of the weights it started from.")
     counted = " and ".join(f"{phase.iterations:,} ({phase.name})" for phase in trained)
     lines.append(f"{counted} iterations; the paper gives no number, no learning rate and no warm-up.")
-    lines.append("Γ is applied once, not twice; the other readings are in the project's README.")
+    lines.append("Γ is applied once, not twice; the other readings: docs/readings.md.")
     return "\n".join(f"- {line}" for line in lines)
 
 
