@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import re
 import shlex
 from collections import Counter
@@ -131,8 +132,8 @@ def test_commands_exist(page: Path) -> None:
             assert match[1] in TARGETS, line
             assert set(re.findall(r"([A-Z0-9_]+)=", match[2])) <= VARIABLES, line
         if match := re.search(r"rar-caffe ([a-z-]+.*)", line):
-            text = re.split(r"&&|\||\)|;|>", match[1].replace("[", "").replace("]", ""))[0]
-            check_launcher(shlex.split(text.replace('"$', "$").rstrip('"')))
+            words = shlex.split(re.sub(r"[\[\]]|\)\"?$", "", match[1]))
+            check_launcher(list(itertools.takewhile(lambda word: word not in ("&&", "|", ">", ";"), words)))
         if match := re.search(r"python3 -m ([\w.]+)", line):
             assert match[1] == "pytest" or importlib.util.find_spec(match[1]), line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -154,11 +155,9 @@ def test_the_file_tells_what_it_is(weights: Path, tmp_path: Path) -> None:
     assert stored < 1.3 * weights.stat().st_size, "weights that the steps share are stored once"
 
 
-def test_the_example_of_the_readme(weights: Path, crops: Array, tmp_path: Path) -> None:
+def test_the_example_of_the_documentation(weights: Path, crops: Array, tmp_path: Path) -> None:
     """Run as it stands, by a Python without this project and without Caffe."""
-    lines = (PROJECT / "README.md").read_text().splitlines()
-    first = lines.index("    import numpy as np, onnxruntime")
-    example = "\n".join(line.strip() for line in lines[first : lines.index("", first)])
+    (example,) = re.findall(r"```python\n(.*?)```", (PROJECT / "docs" / "onnx.md").read_text(), re.S)
     export(SMALL, weights, tmp_path / "rar.onnx")
     np.save(tmp_path / "crop.npy", crops[0])
     program = f"{example}\nimport sys; assert 'caffe' not in sys.modules; np.save('points.npy', points)"
