@@ -30,6 +30,15 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{NO_GPU}: {why}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need a GPU or real faces say so by what they ask for: -m "not gpu and not data"."""
+    for item in items:
+        asked = set(getattr(item, "fixturenames", ()))
+        for name, marker in (("gpu", pytest.mark.gpu), ("shared_data", pytest.mark.data)):
+            if name in asked:
+                item.add_marker(marker)
+
+
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
     names = [report.nodeid for report in skipped if NO_GPU in str(report.longrepr)]
