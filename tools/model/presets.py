@@ -61,8 +61,7 @@ class Preset:
         deconv7 (layers/mean_shift.py), and its weight, per px, beside theirs; radius 0: no such feature.
     support, inlier_threshold: of the robust start, the number of basis shapes combined, |c|_0 of eq. (11), and the
         residual, in inter-pupil distances, above which a landmark counts in |S - S_d|_0. Support 0: 40 or 100,
-        whichever has the lower objective. A start of fewer shapes repeats fewer errors of S_d and leaves more to the
-        steps.
+        whichever has the lower objective. Fewer shapes repeat fewer errors of S_d and leave more to the steps.
     conv8_weight, refinement_weight, reward_weight: weights of the three losses, the last two on px^2 of a 256 px crop.
         The paper's (18) has one weight for the last two.
     input_scale: multiplies the image; 1 for VGG-19's weights, small for weights that start at random.
