@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import site
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, by all children too
     if config.getoption("--gpu", default=False) and (why := why_no_gpu(0)):
         raise pytest.UsageError(f"{NO_GPU}: {why}")
 

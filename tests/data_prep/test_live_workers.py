@@ -117,8 +117,7 @@ def test_a_process_that_dies_is_one_line(faces: LiveFaces) -> None:
 
 
 OWNER = """
-import signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests run in the background
+import sys, time
 from data_prep.live.faces import LiveFaces
 from data_prep.live.workers import Workers
 workers = Workers(LiveFaces(sys.argv[1], 0), 2)
