@@ -14,8 +14,8 @@ from distributed import Security
 from layers.common.errors import RarError
 from tools.common.addresses import in_url, is_loopback
 from tools.many.authority import AUTHORITY, CERTIFICATE, KEY
+from tools.many.machines import PORT
 
-PORT = 8786
 ROLES = ("scheduler", "worker", "client")
 MAKE = "make them on one machine with make many-certificates, and copy the folder to each"
 
