@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from tools.build.environment import usable_cores
+from tools.common.addresses import SCHEDULER_PORT
 from tools.common.paths import in_project
 
 FOLDER = "certificates"
 DAYS = 365
-PORT = 8786
 PATH = click.Path(path_type=Path)
 
 
@@ -48,7 +48,7 @@ def certificates(out: Path, days: int) -> None:
 
 @click.command()
 @listen_option
-@click.option("--port", default=PORT, show_default=True, type=click.IntRange(0, 65535), help="0: any free one")
+@click.option("--port", default=SCHEDULER_PORT, show_default=True, type=click.IntRange(0, 65535), help="0: any")
 @certificates_option
 @click.option("--dashboard", type=click.IntRange(1, 65535), help="port for Dask's status pages  [default: none]")
 def scheduler(listen: str, port: int, certificates: Path, dashboard: int | None) -> None:
