@@ -23,7 +23,7 @@ DATA_SET = $(if $(call given,DATA),--data $(call quoted,$(DATA)/$(SET)))
 
 .PHONY: help caffe cupy env prototxt vgg19 data-300w data-cofw data-aflw check-data train-300w test-300w test-cofw test-aflw \
   ablations tables report test-occlusion oracle ship finder detect calibrate test-detect detect-many many many-certificates \
-  many-scheduler many-worker onnx test-onnx onnx-packages web web-packages demo bench test test-gpu lint docs doctor clean
+  many-scheduler many-worker onnx test-onnx onnx-packages web web-packages demo bench bundle test test-gpu lint docs doctor clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -31,6 +31,9 @@ help: ## this list
 
 caffe: ## build BVLC Caffe into the per-machine cache (CUDA=1 [CUDNN= NCCL= CUDA_ARCH=]: for GPUs; CAFFE_SRC=: your checkout)
 	@$(RAR) build $(call flag,cuda,CUDA) $(if $(filter 0,$(CUDA)),--cpu)
+
+bundle: ## one folder and its .tar.xz parts that run on any x86-64 Linux: [CUDA=1 CUDA_ARCH="75 80 86 89 90 100 120" BUNDLE=dist MODELS="compact"]
+	@$(if $(filter 1,$(CUDA)),$(RAR) build --cuda --cupy &&) $(RAR) bundle $(call option,out,BUNDLE) $(foreach m,$(call given,MODELS),--model $(call quoted,$(m)))
 
 cupy: ## CuPy beside a Caffe built with CUDA=1, so that no whole map leaves the GPU
 	@$(RAR) build --cupy

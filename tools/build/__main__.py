@@ -1,8 +1,8 @@
 """Build Caffe into the per-machine cache, or find it there: `/usr/bin/python3 -m tools.build [--cuda]`.
 
 Prints the finished folder on stdout. Without `--cuda`, `--cpu` or `--source` the build chosen last is good enough, so a
-call that finds one takes a moment. Environment: RAR_CACHE (cache folder), CAFFE_SRC (as --source), CAFFE_JOBS,
-CUDA_HOME and CUDA_ARCH (see tools/build/cuda.py), CUDNN and NCCL (tools/build/gpu_libraries.py).
+call that finds one takes a moment. Environment: RAR_CACHE (cache folder), CAFFE_SRC (as --source), CAFFE_TARBALL,
+CAFFE_JOBS, CUDA_HOME and CUDA_ARCH (see tools/build/cuda.py), CUDNN and NCCL (tools/build/gpu_libraries.py).
 """
 
 import argparse
@@ -15,8 +15,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.build import bundled, cuda, cupy, patching, recipe, source, system_packages
 from tools.build import compile as compiling
-from tools.build import cuda, cupy, patching, recipe, source, system_packages
 from tools.build.cache import MANIFEST, Cache, root
 from tools.build.cuda import compiler_release
 from tools.build.errors import BuildError
@@ -64,13 +64,16 @@ def make_caffe(variant: str | None, checkout: Path | None, cache: Cache) -> Path
     `variant` is "cpu", "cuda" or None: whatever was selected last, CPU when nothing was.
     """
     key = recipe.selection_key()
+    if bundled.folder() and variant is None and checkout is None and (there := cache.selected(key)):
+        return there
+    bundled.refuse("what compiles Caffe", "build it on Debian 12, and make a bundle there")
     progress = Progress(cache.log(f"caffe-{variant or 'cpu'}"))
     system_packages.ensure(progress)
     if variant is None and checkout is None and (selected := cache.selected(key)):
         return selected
     with cache.lock(lambda: progress.say("another build is under way: waiting for it")):
         toolkit = cuda.prepare(cache, progress) if variant == "cuda" else None
-        made = recipe.Recipe(source.choose(checkout, cache.folder / "source"), toolkit)
+        made = recipe.Recipe(source.choose(checkout, named_by("CAFFE_TARBALL"), cache.folder / "source"), toolkit)
         folder = build(made, cache, progress)
         cache.select(key, folder.name)
     if toolkit:
@@ -85,6 +88,11 @@ def add_cupy(folder: Path, cache: Cache) -> None:
         progress.say(f"CuPy is in {cupy.install(folder, cache, progress)}")
 
 
+def named_by(variable: str) -> Path | None:
+    """The path in a variable of the environment, None when it is empty or not set."""
+    return Path(value) if (value := os.environ.get(variable)) else None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 with the folder on stdout, or 1 with one line on stderr."""
     parser = argparse.ArgumentParser(prog="tools.build", description=__doc__.splitlines()[0])
@@ -94,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cupy", action="store_true", help="fetch CuPy too, for the Python layers on GPUs")
     parser.add_argument("--source", type=Path, help="a BVLC/caffe checkout instead of Debian's package [$CAFFE_SRC]")
     options = parser.parse_args(arguments)
-    checkout = options.source or (Path(os.environ["CAFFE_SRC"]) if os.environ.get("CAFFE_SRC") else None)
+    checkout = options.source or named_by("CAFFE_SRC")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clear up after a polite kill as after Ctrl-C
     try:
         cache = Cache(root())

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tools import PROJECT
-from tools.build import cupy
+from tools.build import bundled, cupy
 from tools.build.cache import Cache, root
 from tools.build.recipe import selection_key
 
@@ -48,7 +48,7 @@ def caffe_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     with_cupy = cupy.folder_of(folder) / "site"
     packages = [PROJECT, folder / "python", *([with_cupy] if with_cupy.is_dir() else [])]
     # OpenBLAS with threads of its own would leave them waiting, at full speed, in the way of oneDNN's.
-    libraries = [OPENMP_BLAS, *sorted(with_cupy.glob("nvidia/*/lib"))]
+    libraries = [*([] if bundled.folder() else [OPENMP_BLAS]), *sorted(with_cupy.glob("nvidia/*/lib"))]
     defaults = {
         "OPENBLAS_CORETYPE": openblas_core(Path("/proc/cpuinfo").read_text()),
         "OPENBLAS_NUM_THREADS": cores,

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tools.build import bundled
 from tools.build.errors import BuildError
 from tools.build.progress import Progress
 
@@ -48,6 +49,7 @@ def ensure(progress: Progress, names: list[str] | None = None) -> None:
     absent = missing(wanted() if names is None else names)
     if not absent:
         return
+    bundled.refuse(", ".join(absent), "use a clone on Debian 12")
     prefix = privilege()
     if prefix is None:
         raise BuildError(f"{len(absent)} Debian packages are missing", f"run: {install_command(absent)}")

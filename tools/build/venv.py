@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools import PROJECT
+from tools.build import bundled
 from tools.build.cache import root
 from tools.build.errors import BuildError
 
@@ -74,6 +75,7 @@ def ensure(group: str, say: Callable[[str], None]) -> Path:
     place = folder(group)
     if is_made(group):
         return place
+    bundled.refuse(f"the packages of {group}", f"make one that has them: ./rar-caffe bundle --with {group}")
     place.parent.mkdir(parents=True, exist_ok=True)
     with (place.parent / f".{group}.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -22,6 +22,11 @@ class Command(NamedTuple):
 
 FINDER = ("finder",)
 COMMANDS = {
+    "bundle": Command(
+        "tools.bundle.__main__:main",
+        "make one folder with all of it, which runs on any x86-64 Linux without root",
+        ("bundle", "bundle --model compact --model vgg19_128 --with onnx --out /tmp/dist"),
+    ),
     "demo": Command(
         "tools.cli.demo:main",
         "all of it on drawn faces, without a download: data, training, test, pictures",

@@ -1,15 +1,16 @@
-"""Folders of the project, whatever the current one."""
+"""Folders for data and results, whatever the current one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from tools import PROJECT
+from tools.build import bundled
 
 
 def in_project(*parts: str) -> Path:
-    """A path below the project's folder, as a person would write it."""
-    return shown(PROJECT.joinpath(*parts))
+    """A path below the project's folder, as a person would write it. In a bundle, which is fixed: below the current one."""
+    return Path(*parts) if bundled.folder() else shown(PROJECT.joinpath(*parts))
 
 
 def shown(path: Path) -> Path:

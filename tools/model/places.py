@@ -40,6 +40,11 @@ def shipped_weights(name: str) -> Path:
     return path
 
 
+def shipped_models() -> list[str]:
+    """The presets whose weights come with the project."""
+    return sorted(path.parent.name for path in MODELS.glob(f"*/*{SUFFIX}"))
+
+
 def begun(run: Path) -> bool:
     """Whether a training has left anything in the folder `run`."""
     return any(next(run.glob(trace), None) for trace in TRACES)

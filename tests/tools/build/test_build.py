@@ -226,7 +226,7 @@ class TestCommand:
     ) -> None:
         monkeypatch.setenv("RAR_CACHE", str(cache.folder))
         assert build_caffe.main(["--source", str(small_checkout(tmp_path / "caffe"))]) == 1
-        assert "0001-opencv4-imread-flags.patch does not fit" in capsys.readouterr().err.splitlines()[-1]
+        assert "0002-protobuf-total-bytes-limit.patch does not fit" in capsys.readouterr().err.splitlines()[-1]
         assert not list(cache.folder.glob("caffe-*"))
 
 
@@ -301,7 +301,7 @@ class TestSource:
     def test_a_checkout_is_copied_and_never_changed(self, plain_tree: Path, tmp_path: Path, progress: Progress) -> None:
         before = tree_hash(plain_tree)
         copy = tmp_path / "copy"
-        source.choose(plain_tree, tmp_path).unpack(copy, progress)
+        source.choose(plain_tree, None, tmp_path).unpack(copy, progress)
         patching.apply_all(copy, progress)
         assert tree_hash(plain_tree) == before
         for name in ("CMakeLists.txt", "LICENSE", "src/caffe/net.cpp", "python/caffe/net_spec.py", "tools/caffe.cpp"):
@@ -317,22 +317,66 @@ class TestSource:
             source.DebianSource(tmp_path).unpack(tmp_path / "tree", progress)
         assert fetched == [tmp_path]
 
-    def test_the_archive_is_the_one_apt_uses_here(self) -> None:
-        assert "://" in source.archive_address() or source.archive_address().startswith(("file:", "mirror"))
+    def test_a_tarball_of_ones_own(self, plain_tree: Path, tmp_path: Path, progress: Progress) -> None:
+        assert plain_tree.is_dir()  # so the tarball is in the cache
+        given, downloads = root() / "source" / source.TARBALL, tmp_path / "downloads"
+        source.choose(None, given, downloads).unpack(tmp_path / "tree", progress)
+        assert (tmp_path / "tree/src/caffe/proto/caffe.proto").is_file()
+        assert (downloads / source.TARBALL).read_bytes() == given.read_bytes()
+
+    def test_another_tarball_is_refused(self, tmp_path: Path, progress: Progress) -> None:
+        other = tmp_path / source.TARBALL
+        for text, complaint in ((None, "no such file"), ("another", f"SHA-256 is {source.TARBALL_SHA256}")):
+            if text:
+                other.write_text(text)
+            with pytest.raises(BuildError, match=complaint):
+                source.choose(None, other, tmp_path / "downloads").unpack(tmp_path / "tree", progress)
+        assert not (tmp_path / "downloads").exists()
+
+    def test_a_suite_that_has_left_is_one_line_with_every_way_on(
+        self, tmp_path: Path, progress: Progress, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(source, "SUITE", "wheezy")  # it left Debian's main archive in 2019
+        with pytest.raises(BuildError) as caught:
+            source.fetch_tarball(tmp_path, progress)
+        (line,) = str(caught.value).splitlines()
+        for way in ("archive of old releases", "CAFFE_TARBALL=", "CAFFE_SRC=DIR", "bundle"):
+            assert way in line
+
+    def test_all_archives_are_asked(
+        self, tmp_path: Path, progress: Progress, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[str] = []
+
+        def fetch(address: str, downloads: Path, _: Progress) -> None:
+            asked.append(address)
+            if address == "new":
+                raise BuildError("not there", "")
+            shutil.copy(root() / "source" / source.TARBALL, downloads)
+
+        monkeypatch.setattr(source, "archive_addresses", lambda: ["new", "old", "older"])
+        monkeypatch.setattr(source, "fetch_from", fetch)
+        source.fetch_tarball(tmp_path, progress)
+        assert asked == ["new", "old"]
+
+    def test_the_archives_are_those_apt_uses_here(self) -> None:
+        for address in source.archive_addresses():
+            assert "://" in address or address.startswith(("file:", "mirror"))
         assert source.keyring().is_file()
 
     @pytest.mark.parametrize(
-        ("targets", "address"),
+        ("targets", "addresses"),
         [
-            ("sec|Debian|Debian-Security|main\nown|Other|Other|main\ndeb|Debian|Debian|main", "deb"),
-            ("x/security|||\nmain|||", "main"),
-            ("x/security|$(ORIGIN)|$(LABEL)|main\nmain|$(ORIGIN)|$(LABEL)|main", "main"),
-            ("own|Other|Other|main", None),
-            ("", None),
+            ("sec|Debian|Debian-Security|main\nown|Other|Other|main\ndeb|Debian|Debian|main", ["deb"]),
+            ("new|Debian|Debian|main\nnew|Debian|Debian|main\nold|Debian|Debian|main", ["new", "old"]),
+            ("x/security|||\nmain|||", ["main"]),
+            ("x/security|$(ORIGIN)|$(LABEL)|main\nmain|$(ORIGIN)|$(LABEL)|main", ["main"]),
+            ("own|Other|Other|main", []),
+            ("", []),
         ],
     )
-    def test_other_archives_are_passed_over(self, targets: str, address: str | None) -> None:
-        assert source.pick_archive(targets) == address
+    def test_other_archives_are_passed_over(self, targets: str, addresses: list[str]) -> None:
+        assert source.pick_archives(targets) == addresses
 
 
 class TestSystemPackages:
