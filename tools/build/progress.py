@@ -19,7 +19,7 @@ _PERCENT = re.compile(r"^\[ *(\d+)%\]")
 _CAUSES = (
     ("No space left on device", "the disk is full: free 2 GB or point RAR_CACHE at a larger disk"),
     ("Killed signal terminated program", "memory ran out: try again with CAFFE_JOBS=1"),
-    ("Temporary failure resolving", "no archive of packages can be reached: check the network, or use CAFFE_TARBALL or CAFFE_SRC"),
+    ("Temporary failure resolving", "no archive can be reached: check the network, or use CAFFE_TARBALL or CAFFE_SRC"),
     ("NO_PUBKEY", "the archive's key is not known here: install debian-archive-keyring, or use CAFFE_TARBALL"),
 )
 

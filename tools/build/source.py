@@ -20,8 +20,8 @@ BUILD_INPUTS = ("CMakeLists.txt", "LICENSE", "cmake", "docs", "examples", "inclu
 _NOT_SOURCE = shutil.ignore_patterns(".git", "__pycache__", "*.pyc", "*.so", "*.ipynb", "*.jpg", "*_pb2.py")
 _KEYRINGS = tuple(Path("/usr/share/keyrings") / f"debian-archive-keyring.{ending}" for ending in ("gpg", "pgp"))
 WAYS_ON = (
-    f"check the network; or give the tarball, CAFFE_TARBALL={TARBALL} (SHA-256 {TARBALL_SHA256[:12]}...); or a checkout of"
-    " BVLC/caffe, CAFFE_SRC=DIR; or use a bundle of a machine that has it built (docs/bundle.md)"
+    f"check the network; or give the tarball, CAFFE_TARBALL={TARBALL} (SHA-256 {TARBALL_SHA256[:12]}...); or a checkout"
+    " of BVLC/caffe, CAFFE_SRC=DIR; or use a bundle of a machine that has it built (docs/bundle.md)"
 )
 _GONE = (
     f"no Debian archive in this machine's apt configuration has {SUITE} any more",

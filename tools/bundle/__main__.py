@@ -20,6 +20,7 @@ from tools.common.version import commit_time
 from tools.model.places import shipped_models
 
 MIB = 1 << 20
+PATH = click.Path(path_type=Path)
 GROUPS = ("finder", "many", "onnx")
 
 
@@ -36,16 +37,8 @@ def part_of(name: str) -> str:
 
 
 @click.command(help=__doc__)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=partial(in_project, "dist"),
-    show_default="dist",
-    help="folder for it",
-)
-@click.option(
-    "--model", "models", multiple=True, default=["compact"], show_default=True, help="a shipped model, or none"
-)
+@click.option("--out", type=PATH, default=partial(in_project, "dist"), show_default="dist", help="folder for it")
+@click.option("--model", "models", multiple=True, default=["compact"], show_default=True, help="that ships, or none")
 @click.option("--with", "groups", multiple=True, type=click.Choice(GROUPS), help="packages for ONNX, for many pictures")
 @click.option("--tests/--no-tests", default=True, show_default=True, help="with the tests and pytest")
 @click.option("--pack/--no-pack", default=True, show_default=True, help="make the .tar.xz files too")

@@ -26,10 +26,12 @@ def pack(root: Path, paths: Iterable[Path], target: Path, time: int) -> int:
         {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": WINDOW},
     ]
     unfinished = target.with_name(f".{target.name}")
-    with lzma.open(unfinished, "wb", filters=filters) as packed:
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for path in sorted(paths, key=lambda path: (path.suffix, path)):
-                tar.add(path, f"{NAME}/{path.relative_to(root)}", recursive=False, filter=plain)
+    with (
+        lzma.open(unfinished, "wb", filters=filters) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for path in sorted(paths, key=lambda path: (path.suffix, path)):  # like beside like packs better
+            tar.add(path, f"{NAME}/{path.relative_to(root)}", recursive=False, filter=plain)
     unfinished.replace(target)
     return target.stat().st_size
 

@@ -37,8 +37,8 @@ LEFT_OUT = re.compile(
 )
 FONTS = re.compile(r"/mpl-data/fonts/ttf/(?!DejaVuSans)")
 
-# Libraries that a bundle never brings: the C library is the machine's (or GLIBC), the driver too, and NVIDIA's libraries
-# come from where the machine has them.
+# Libraries that a bundle never brings: the C library is the machine's (or GLIBC), the driver too, and NVIDIA's are
+# found where it has them.
 OF_THE_MACHINE = re.compile(
     r"^(linux-vdso|ld-linux-x86-64|libc|libm|libmvec|libdl|libpthread|librt|libutil|libresolv|libanl|libnsl|libthread_db)\.so"
     r"|^lib(cuda|cudart|cublas|cublasLt|curand|cudnn|nccl|nvrtc|nvidia-)[^/]*\.so"

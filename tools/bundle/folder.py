@@ -7,7 +7,6 @@ cache/             Caffe, CuPy, groups   glibc/     Debian's C library, for mach
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -93,7 +92,7 @@ def add_caffe(origins: Origins, built: Path, ours: Origin) -> None:
         if "__pycache__" in name.parts:
             continue
         if path.is_symlink():
-            link(origins.root / "cache" / name, os.readlink(path))
+            link(origins.root / "cache" / name, str(path.readlink()))
         elif path.is_file():
             programs = name.parts[1] == "bin"
             target = f"cache/{name.parent}/real/{name.name}" if programs else f"cache/{name}"
@@ -107,7 +106,7 @@ def add_caffe(origins: Origins, built: Path, ours: Origin) -> None:
 
 
 def add_python(origins: Origins, wanted: Wanted, ours: Origin) -> None:
-    """Debian's Python, whose library lies beside it, its packages, and OpenCV from PyPI: it needs 100 libraries less."""
+    """Debian's Python, whose library lies beside it, its packages, and OpenCV from PyPI, with 100 libraries less."""
     python = debian.origin(contents.STDLIB[0])
     (origins.root / REAL).parent.mkdir(parents=True)
     command = ["gcc", "-O2", "-Wl,--build-id=none", "-x", "c", "-", "-o", str(origins.root / REAL), f"-lpython{PYTHON}"]
@@ -144,7 +143,7 @@ exec "$here/{up}/python/bin/python3" "$@"
 
 def add_site(origins: Origins, site: Path, target: str, skip: str = "//") -> None:
     """All packages of a site-packages folder but pip's own, each from its wheel."""
-    wheels = {}
+    wheels: dict[str, Origin] = {}
     for wheel in distributions(path=[str(site)]):
         name, files = wheel.metadata["Name"], wheel.files or []
         licence = next(

@@ -9,7 +9,7 @@ from tools.build import bundled
 
 
 def in_project(*parts: str) -> Path:
-    """A path below the project's folder, as a person would write it. In a bundle, which is fixed: below the current one."""
+    """A path below the project's folder, as a person would write it; in a bundle below the current one."""
     return Path(*parts) if bundled.folder() else shown(PROJECT.joinpath(*parts))
 
 

@@ -94,13 +94,13 @@ class TestKey:
 
     def test_changes_with_the_source_and_not_with_what_a_build_never_reads(self, tmp_path: Path) -> None:
         tree = small_checkout(tmp_path / "caffe")
-        before = recipe.Recipe(source.choose(tree, tmp_path)).name()
+        before = recipe.Recipe(source.choose(tree, None, tmp_path)).name()
         (tree / "data/large.bin").write_text("other data")
         (tree / "src/caffe/__pycache__").mkdir()
         (tree / "src/caffe/__pycache__/x.pyc").write_text("x")
-        assert recipe.Recipe(source.choose(tree, tmp_path)).name() == before
+        assert recipe.Recipe(source.choose(tree, None, tmp_path)).name() == before
         (tree / "src/caffe/net.cpp").write_text("int net = 1;\n")
-        assert recipe.Recipe(source.choose(tree, tmp_path)).name() != before
+        assert recipe.Recipe(source.choose(tree, None, tmp_path)).name() != before
 
     def test_changes_with_cuda_and_its_architectures(self, tmp_path: Path) -> None:
         home = tmp_path / "cuda"

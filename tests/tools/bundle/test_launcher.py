@@ -12,14 +12,8 @@ from tools.bundle.launchers import FILES, launcher, program
 from tools.bundle.origins import Origin, Origins
 
 OURS = Origin("rar-caffe", "1", "BSD")
-SHOW = (
-    "#!/bin/sh\n"
-    + "".join(
-        f'echo "{name}=${name}"\n'
-        for name in ("RAR_BUNDLE", "PYTHONPATH", "LD_LIBRARY_PATH", "PYTHONPYCACHEPREFIX", "PYTHONHOME")
-    )
-    + 'echo "args=$*"\n'
-)
+SHOWN = ("RAR_BUNDLE", "PYTHONPATH", "LD_LIBRARY_PATH", "PYTHONPYCACHEPREFIX", "PYTHONHOME")
+SHOW = "\n".join(["#!/bin/sh", *(f'echo "{name}=${name}"' for name in SHOWN), 'echo "args=$*"', ""])
 
 
 @pytest.fixture
@@ -101,9 +95,8 @@ def test_scripts_of_programs(tmp_path: Path) -> None:
     origins = Origins(tmp_path / "a b")
     origins.write("cache/x/bin/real/tool", '#!/bin/sh\necho "$HOME_OF_ALL:$*"\n', OURS, 0o755)
     program(origins, "cache/x/bin/tool", "cache/x/bin/real/tool", OURS, 'export HOME_OF_ALL="$root/python"')
-    done = subprocess.run(
-        [tmp_path / "a b/cache/x/bin/tool", "one", "two three"], capture_output=True, text=True, check=True
-    )
+    command = [str(tmp_path / "a b/cache/x/bin/tool"), "one", "two three"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     home, _, words = done.stdout.strip().partition(":")
     assert (Path(home).resolve(), words) == (tmp_path / "a b/python", "one two three")
 

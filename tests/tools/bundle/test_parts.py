@@ -13,21 +13,23 @@ from tools.bundle import archive, contents, debian
 from tools.bundle.__main__ import part_of
 from tools.bundle.origins import MANIFEST, Origin, Origins
 
+SITE = "python/lib/python3/dist-packages"
+
 
 @pytest.mark.parametrize(
     ("path", "target"),
     [
-        ("/usr/lib/python3/dist-packages/numpy/core/_multiarray_umath.so", "python/lib/python3/dist-packages/numpy/core/_multiarray_umath.so"),
+        ("/usr/lib/python3/dist-packages/numpy/core/_umath.so", f"{SITE}/numpy/core/_umath.so"),
         ("/usr/lib/python3.11/os.py", "python/lib/python3.11/os.py"),
-        ("/usr/share/matplotlib/mpl-data/fonts/ttf/DejaVuSans.ttf", "python/lib/python3/dist-packages/matplotlib/mpl-data/fonts/ttf/DejaVuSans.ttf"),
+        ("/usr/share/matplotlib/mpl-data/matplotlibrc", f"{SITE}/matplotlib/mpl-data/matplotlibrc"),
         ("/usr/share/matplotlib/mpl-data/fonts/ttf/STIXGeneral.ttf", None),
         ("/usr/lib/python3/dist-packages/numpy/core/include/numpy/arrayobject.h", None),
         ("/usr/lib/python3/dist-packages/sklearn/tests/test_base.py", None),
-        ("/usr/lib/python3/dist-packages/numpy/testing/_private/utils.py", "python/lib/python3/dist-packages/numpy/testing/_private/utils.py"),
+        ("/usr/lib/python3/dist-packages/numpy/testing/utils.py", f"{SITE}/numpy/testing/utils.py"),
         ("/usr/lib/python3.11/lib-dynload/_tkinter.cpython-311-x86_64-linux-gnu.so", None),
         ("/usr/share/doc/python3-numpy/copyright", None),
     ],
-)  # fmt: skip
+)
 def test_places(path: str, target: str | None) -> None:
     assert contents.place(path) == target
 
