@@ -27,6 +27,11 @@ COMMANDS = {
         "make one folder with all of it, which runs on any x86-64 Linux without root",
         ("bundle", "bundle --model compact --model vgg19_128 --with onnx --out /tmp/dist"),
     ),
+    "gpu-check": Command(
+        "tools.gpu_check.__main__:main",
+        "all that a GPU can tell in a few minutes: tests, speed, a training",
+        ("gpu-check --minutes 9 --out out --data data/300w_256", "gpu-check --dry-run --preset tiny --out out"),
+    ),
     "demo": Command(
         "tools.cli.demo:main",
         "all of it on drawn faces, without a download: data, training, test, pictures",

@@ -5,6 +5,7 @@ HDF5 turns half precision into Caffe's single precision on reading, so no loader
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layers.common.files import finished_file
-from tools.model.weights import SAMPLES, owners
+from tools.model.weights import SAMPLES, owners, read_weights
 
 MANTISSA_BITS = 8  # of half precision's ten: the rest of a trained weight is noise, and noise does not compress
 SMALLEST = 4096  # elements; biases, statistics and basis shapes are few and keep single precision
@@ -29,12 +30,26 @@ def rounded(values: NDArray[np.float32], bits: int = MANTISSA_BITS) -> NDArray[n
 
 def write_half(net: Any, path: Path) -> None:
     """Write what a net has learned, each shared weight once: matrices and filters at half precision, compressed."""
+    _write(((name, [np.asarray(blob.data) for blob in blobs]) for name, blobs in owners(net)), path)
+
+
+def halve(source: Path, path: Path) -> None:
+    """The same of a .caffemodel file, as a snapshot of a training, without its net. RarError when it is damaged."""
+    layers = read_weights(source).layer
+    _write(((layer.name, [_array(blob) for blob in layer.blobs]) for layer in layers if layer.blobs), path)
+
+
+def _array(blob: Any) -> NDArray[np.float32]:
+    return np.array(blob.data, np.float32).reshape(tuple(blob.shape.dim))
+
+
+def _write(layers: Iterable[tuple[str, list[NDArray[np.float32]]]], path: Path) -> None:
     with finished_file(path) as part, h5py.File(part, "w") as file:
-        for name, blobs in owners(net):
+        for name, blobs in layers:
             if name.endswith(SAMPLES):
                 continue
-            for i, blob in enumerate(blobs):
-                values, small = np.asarray(blob.data), blob.data.size < SMALLEST
+            for i, values in enumerate(blobs):
+                small = values.size < SMALLEST
                 stored = values.copy() if small else rounded(values)
                 packing: dict[str, Any] = (
                     {} if small else {"compression": "gzip", "compression_opts": 9, "shuffle": True}
