@@ -29,6 +29,7 @@ SITE = "python/lib/python3/dist-packages"
 REAL = f"python/bin/python{PYTHON}.bin"
 NOT_CARRIED = re.compile(
     r"^(pip|setuptools|_distutils_hack|pkg_resources|distutils-precedence)|\.pyc$|__pycache__|/thrust[^/]*\.so"
+    r"|/lib(gfortran|quadmath)-"  # of OpenCV's own OpenBLAS
 )
 # Debian's own program has all of libpython a second time, and Caffe needs the library.
 MAIN = "int Py_BytesMain(int, char **); int main(int n, char **v) { return Py_BytesMain(n, v); }"
@@ -123,6 +124,9 @@ def add_python(origins: Origins, wanted: Wanted, ours: Origin) -> None:
             origins.copy(Path(path), target, matplotlib)
     origins.copy(Path("/etc/matplotlibrc"), f"{SITE}/matplotlib/mpl-data/matplotlibrc", matplotlib)
     add_site(origins, venv.site_packages("bundle"), SITE, skip="cv2/data/")
+    for blas in (origins.root / SITE).glob("opencv_python_headless.libs/libopenblas*"):  # Caffe's will do
+        blas.unlink()
+        link(blas, f"../../../../../{libraries.FOLDER}/{libraries.BLAS}")
     launchers.program(origins, f"python/bin/python{PYTHON}", REAL, ours)
     link(origins.root / "python/bin/python3", f"python{PYTHON}")
 

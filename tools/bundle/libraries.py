@@ -18,6 +18,7 @@ from tools.bundle.contents import OF_THE_MACHINE
 from tools.bundle.origins import Origins
 
 FOLDER = "lib"
+BLAS = "libopenblas.so.0"
 SYSTEM = OPENMP_BLAS.parent
 
 

@@ -30,9 +30,7 @@ def hand_over(weights: Path, out: Path, work: Path) -> list[Path]:
     halve(weights, half)
     content = half.read_bytes()
     if len(content) > PIECE * PIECES:
-        raise RarError(
-            f"{half}: {len(content) >> 20} MiB do not go into {PIECES} files of {PIECE >> 20}: take it"
-            )
+        raise RarError(f"{half}: {len(content) >> 20} MiB do not go into {PIECES} files of {PIECE >> 20}: take it")
     for old in out.glob(f"{NAME}.*"):
         old.unlink()
     written = []

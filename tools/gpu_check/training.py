@@ -1,4 +1,4 @@
-"""A training that fills the time that is left. Its rate falls to 0 at the end; its weights are handed over on the way."""
+"""A training that fills the time that is left: its rate falls to 0 at the end, weights are handed over on the way."""
 
 from __future__ import annotations
 
