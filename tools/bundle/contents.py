@@ -31,7 +31,7 @@ LEFT_OUT = re.compile(
     rf"|/python{PYTHON}/(config-|test/|tkinter/|turtledemo/|idlelib/|lib2to3/|pydoc_data/|ensurepip/|distutils/command/)"
     r"|/lib-dynload/(_tkinter|_sqlite3|_dbm|_gdbm|nis|_curses|_curses_panel|readline|ossaudiodev|_test|_xx|_ctypes_test|xxlimited)"
     # packages: tests, samples, other graphical systems
-    r"|/dist-packages/(?!numpy/testing).*/tests?/"
+    r"|/dist-packages/(?!numpy/testing|h5py).*/tests?/"
     r"|/numpy/(f2py|distutils)/|/sklearn/datasets/(data|images|descr)/|/scipy/datasets/|/scipy/misc/.*\.dat$"
     r"|/matplotlib/backends/(web_backend|_tkagg)|/_imagingtk|/mpl-data/(sample_data|images|fonts/(afm|pdfcorefonts))/"
 )
