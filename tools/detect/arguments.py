@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from data_prep.images import Image, read_upright
+from data_prep.pts import FARTHEST
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
 
-FARTHEST = 1e6  # px: what lies farther off is no pixel of an image
 SMALLEST = 1.0  # px, of the sides of a box in a file; a face that is followed may shrink below
 
 
