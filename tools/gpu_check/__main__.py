@@ -19,6 +19,7 @@ from tools.model.presets import preset
 PATH = click.Path(path_type=Path)
 TESTS = ("tests/gpu", "tests/layers")
 DRY_TESTS = ("tests/layers/test_base.py",)
+SHORT = 200  # iterations of a dry run's training
 
 
 @click.command(help=__doc__)
@@ -59,7 +60,8 @@ def main(
                 check.run(stage, {"CAFFE_TF32": "0"})
         summary.keep(work / "bench" / "results.json", check.out / "bench.json")
         if data and "training" not in skip:
-            wanted = Wanted(name, phase, data.absolute(), start and start.absolute(), "" if dry_run else "0")
+            most = SHORT if dry_run else None
+            wanted = Wanted(name, phase, data.absolute(), start and start.absolute(), "" if dry_run else "0", most)
             try:
                 fill_time(check, wanted, work)
             except RarError as error:
@@ -75,8 +77,8 @@ def stages(name: str, work: Path, torch_python: str, dry_run: bool) -> list[Stag
     tests = [str(PROJECT / test) for test in (DRY_TESTS if dry_run else TESTS)]
     gpu = [] if dry_run else ["--gpu"]
     options = ("--tb=short", "-p", "no:cacheprovider", f"--rootdir={PROJECT}")
-    once = ("--repeats", "3", "--no-growth", "--no-sharing", "--out", str(work / "bench"))
-    torch = ("--torch-python", torch_python) if torch_python else ()
+    once = ("--repeats", "1" if dry_run else "3", "--no-growth", "--no-sharing", "--out", str(work / "bench"))
+    torch = ("--torch-python", torch_python) if torch_python and not dry_run else ()
     query = [] if dry_run else [Stage("card", ("run", "caffe", "device_query", "-gpu", "0"), 30, tail=12)]
     return [
         Stage("machine", ("doctor",), 60, tail=40),

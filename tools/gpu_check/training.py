@@ -22,13 +22,17 @@ EVERY = 60  # s between hand-overs
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to train. phase: warm_up or rar. start: weights to begin with. gpus: as of tools.train, "" for none."""
+    """What to train.
+
+    phase: warm_up or rar. start: weights to begin with. gpus: as of tools.train, "" for none. most: iterations.
+    """
 
     preset: str
     phase: str
     data: Path
     start: Path | None
     gpus: str
+    most: int | None = None
 
     def words(self, run: Path, iterations: int) -> tuple[str, ...]:
         """The command line after `rar-caffe`."""
@@ -59,7 +63,7 @@ def fill_time(check: Check, wanted: Wanted, work: Path) -> None:
         return
     each = seconds_an_iteration(probe / "log.csv", wanted.phase)
     shutil.rmtree(probe)
-    iterations = max(PROBE, int((check.left() - END) / each) // 20 * 20)
+    iterations = max(PROBE, min(wanted.most or sys.maxsize, int((check.left() - END) / each) // 20 * 20))
     check.note(f"{1000 * each:.1f} ms an iteration: {iterations} iterations, so that the rate falls to 0 in time")
     begun = time.monotonic()
     status = follow(check, wanted, run, iterations, work)
