@@ -16,6 +16,7 @@ from tools import PROJECT
 from tools.model import network
 from tools.model.caffe_net import forward, net_from
 from tools.model.presets import COMMITTED, Preset
+from tools.model.weight_file import read_weights
 from tools.model.weights import load_weights
 
 PROTOTXT = PROJECT / "prototxt"
@@ -44,7 +45,8 @@ class CropDetector:
         file = deploy or PROTOTXT / preset.name / "deploy.prototxt"
         variant = preset.name not in COMMITTED and not deploy
         self.net = net_from(network.deploy(preset), caffe.TEST) if variant else caffe.Net(str(file), caffe.TEST)
-        load_weights(self.net, weights)
+        self.weights = read_weights(weights)
+        load_weights(self.net, self.weights)
 
     def feed(self, crops: NDArray[np.uint8]) -> None:
         """Crops (N, S, S, 3), BGR, as the net's input; RarError for crops of another size."""

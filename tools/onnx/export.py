@@ -17,6 +17,7 @@ from tools.model import network
 from tools.model.about import about
 from tools.model.caffe_net import net_from
 from tools.model.presets import Preset
+from tools.model.weight_file import read_weights
 from tools.model.weights import load_weights
 from tools.onnx import fit, native, ours  # noqa: F401  they register their translators
 from tools.onnx.graph import Graph
@@ -36,7 +37,8 @@ def export(preset: Preset, weights: Path, out: Path, *, rgb: bool = False, half:
     """
     proto = network.deploy(preset)
     net = net_from(proto, caffe.TEST)
-    load_weights(net, weights)
+    stored = read_weights(weights)
+    load_weights(net, stored)
     graph = Graph(half=half)
     data = rgb_input(graph, preset) if rgb else graph.input("data", np.float32, (BATCH, 3, *[preset.crop_size] * 2))
     add_outputs(graph, preset, translate_net(graph, proto, net, {"data": data}))
