@@ -16,11 +16,20 @@ from typing import Any
 
 from layers.common.errors import RarError
 from layers.common.files import finished_file
+from layers.common.json_types import Each, check, parsed
 
 FILE = "run.json"
 FORMAT = "rar-run/1"
 
 Entry = dict[str, Any]  # of layers.common.files.file_entry
+FILES = Each(dict, {"bytes": int, "sha256": str})
+KIND = {
+    "format": str,
+    "training": dict,
+    "code": Each(list, dict),
+    "snapshots": Each(dict, Each(list, {"iteration": int, "files": FILES})),
+    "finished": FILES,
+}
 
 
 @dataclass
@@ -57,29 +66,14 @@ def read_record(folder: Path) -> RunRecord | None:
     """The record in a folder, None where there is none; RarError when it is damaged."""
     path = folder / FILE
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = parsed(path.read_bytes())
+        check(stored, KIND)
         if stored.pop("format") != FORMAT:
             raise ValueError(f"no {FORMAT}")
-        record = RunRecord(folder, **stored)
-        _check(record)
-        return record
+        return RunRecord(folder, **stored)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise RarError(
             f"{path} is damaged ({error}): delete it, and the training goes on with the files that are whole"
         ) from None
-
-
-def _check(record: RunRecord) -> None:
-    """TypeError, KeyError or AttributeError for what is not as the first lines of this module say."""
-    if not isinstance(record.training, dict) or not all(isinstance(code, dict) for code in record.code):
-        raise TypeError("training is no object, or code no list of them")
-    entries = list(record.finished.values())
-    for snapshots in record.snapshots.values():
-        for snapshot in snapshots:
-            entries += snapshot["files"].values()
-            if type(snapshot["iteration"]) is not int:
-                raise TypeError("an iteration is no number")
-    if not all(type(entry["bytes"]) is int and type(entry["sha256"]) is str for entry in entries):
-        raise TypeError("a file without size and checksum")

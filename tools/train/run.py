@@ -11,9 +11,9 @@ from pathlib import Path
 
 from data_prep.manifest import read_manifest
 from layers.common.errors import RarError
+from layers.common.files import alone, clear_parts
 from layers.quiet import caffe
 from tools.common.gpu import check_gpu, use_gpu
-from tools.common.locking import alone_in
 from tools.model.about import write_about
 from tools.model.presets import Phase, preset
 from tools.model.prototxt import folder_of
@@ -74,7 +74,8 @@ def check(wanted: Training) -> None:
 
 def both_phases(wanted: Training, ranks: Single) -> None:
     """Train, and print the final weights; ends with status 130 when the user stops it."""
-    with alone_in(wanted.out):
+    with alone(wanted.out):
+        clear_parts(wanted.out)
         print(final_weights(wanted, ranks))
 
 

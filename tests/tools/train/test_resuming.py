@@ -15,11 +15,10 @@ from typing import Any
 import pytest
 
 from layers.common.errors import RarError
-from layers.common.files import file_entry
+from layers.common.files import alone, file_entry
 from tests.conftest import prepare_drawn
 from tests.tools.small import LOG_EVERY, SMALL, write_project
 from tests.tools.train.runs import RunThere, assert_same_run, read_log, train
-from tools.common.locking import alone_in
 from tools.model.presets import Preset
 from tools.model.run_record import read_record
 from tools.train.identity import differences
@@ -228,15 +227,15 @@ def test_a_cut_log_is_repaired(here: Here, out: Path, capsys: pytest.CaptureFixt
 
 
 def test_one_process_for_a_folder(here: Here, project: Path) -> None:
-    holder = "import sys; from pathlib import Path; from tools.common.locking import alone_in\n"
-    holder += "with alone_in(Path('out')): print(flush=True); sys.stdin.read()"
+    holder = "import sys; from pathlib import Path; from layers.common.files import alone\n"
+    holder += "with alone(Path('out')): print(flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", holder], stdin=-1, stdout=-1, cwd=project) as process:
         assert process.stdout is not None
         process.stdout.readline()
         with pytest.raises(RarError, match="another run is writing to out: wait for its end, or give another --out"):
             here()
         process.kill()
-    with alone_in(Path("out")):
+    with alone(Path("out")):
         pass
 
 
