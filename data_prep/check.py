@@ -22,7 +22,7 @@ from data_prep.rendering import normaliser
 from data_prep.shape_pool import normalise_frame
 from layers.common import schemes
 from layers.common.errors import RarError, run_command
-from layers.common.files import fault
+from layers.common.files import mismatch
 from layers.common.prepared import IMAGES, LANDMARKS, PreparedSet, kind_of
 from layers.common.shape_pool import FILE as POOL
 from layers.common.shapes import affine_apply
@@ -49,7 +49,7 @@ def check(data: Path, say: Callable[[str], object] = lambda line: None) -> Itera
         if not first:
             say(f"{name}: {entry['rows']} {kind_of(data / name)} of {entry['faces']} faces, all well")
     if POOL in book["files"] or "train" in book["sets"]:
-        words = fault(data / POOL, book["files"][POOL]) if POOL in book["files"] else None
+        words = mismatch(data / POOL, book["files"][POOL]) if POOL in book["files"] else None
         yield from [f"{data / POOL}: {words}"] if words else _pool(data / POOL)
 
 

@@ -15,7 +15,7 @@ import lmdb
 import numpy as np
 
 from layers.common.errors import RarError
-from layers.common.files import fault, finished_file
+from layers.common.files import finished_file, mismatch
 from layers.common.shape_pool import FILE as POOL
 
 FILE = "manifest.json"
@@ -71,7 +71,7 @@ def faults(data: Path, manifest: dict[str, Any], name: str = "") -> list[str]:
     entries = {
         path: entry for path, entry in manifest["files"].items() if name in ("", path) or path.startswith(f"{name}/")
     }
-    found = ((data / path, fault(data / path, entry)) for path, entry in entries.items())
+    found = ((data / path, mismatch(data / path, entry)) for path, entry in entries.items())
     return [f"{path}: {words}" for path, words in found if words]
 
 

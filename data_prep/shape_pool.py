@@ -82,7 +82,7 @@ def write_pool(data: Path, centres: int = CENTRES, seed: int = 0) -> Path:
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--centres", default=CENTRES, show_default=True, type=click.IntRange(1), help="K, the shapes in the pool.")
+@click.option("--centres", default=CENTRES, show_default=True, type=click.IntRange(1), help="K, shapes in the pool.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 def main(data: Path, centres: int, seed: int) -> None:
     """Write the shape pool of prepared data again, e.g. with another K."""

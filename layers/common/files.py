@@ -74,11 +74,11 @@ def sha256(path: Path) -> str:
 
 
 def file_entry(path: Path) -> dict[str, Any]:
-    """Size and SHA-256 of a file, by which `fault` knows it again."""
+    """Size and SHA-256 of a file, by which `mismatch` knows it again."""
     return {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
-def fault(path: Path, entry: dict[str, Any]) -> str | None:
+def mismatch(path: Path, entry: dict[str, Any]) -> str | None:
     """Why a file is not the one that `file_entry` described, in a few words; None when it is."""
     if not path.is_file():
         return "missing"

@@ -11,7 +11,6 @@ import numpy as np
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
 
-
 FILE = "shape_pool.h5"
 
 

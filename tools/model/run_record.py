@@ -1,10 +1,10 @@
 """OUT/run.json: what is trained in a folder, by which code, and every file that the training has finished.
 
-    {"format": "rar-run/1",
-     "training": what decides the weights: preset, its settings, data, seed, start, iterations (tools/train/identity.py),
-     "code": [{"commit", "version", "python", "numpy", "h5py", "opencv", "lmdb"}], one for each that trained it,
-     "snapshots": {"rar": [{"iteration", "files": {NAME: {"bytes", "sha256"}}}]}, the newest last,
-     "finished": {NAME: {"bytes", "sha256"}}}
+{"format": "rar-run/1",
+"training": what decides the weights: preset, settings, data, seed, start, iterations (tools/train/identity.py),
+"code": [{"commit", "version", "caffe", "python", "numpy", ...}], of each version that trained it,
+"snapshots": {"rar": [{"iteration", "files": {NAME: {"bytes", "sha256"}}}]}, the newest last,
+"finished": {NAME: {"bytes", "sha256"}}}
 """
 
 from __future__ import annotations

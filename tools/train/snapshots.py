@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from layers.common.errors import RarError
-from layers.common.files import fault, file_entry, sync
+from layers.common.files import file_entry, mismatch, sync
 from tools.model.run_record import RunRecord
 from tools.model.weights import drop_repeats, owners
 
@@ -52,7 +52,7 @@ class Snapshots:
     def latest(self) -> Snapshot | None:
         """The newest snapshot whose files are those that were written; a line on stderr for one whose are not."""
         for entry in reversed(self._listed()):
-            bad = [(self.folder / name, fault(self.folder / name, file)) for name, file in entry["files"].items()]
+            bad = [(self.folder / name, mismatch(self.folder / name, file)) for name, file in entry["files"].items()]
             words = [f"{path}: {why}" for path, why in bad if why]
             if not words:
                 return self._at(entry["iteration"])
@@ -87,11 +87,11 @@ class Snapshots:
         A file in their place that is not of this training is moved aside.
         """
         entry = self.record.finished.get(self.result.name)
-        words = fault(self.result, entry) if entry else "not a file of this training" if self.result.exists() else ""
+        words = mismatch(self.result, entry) if entry else "not a file of this training" if self.result.exists() else ""
         if not words:
             return entry is not None
         last = next(reversed(self._listed()), None)
-        if entry and last and not fault(self._at(last["iteration"]).weights, entry):
+        if entry and last and not mismatch(self._at(last["iteration"]).weights, entry):
             self._end(self._at(last["iteration"]))
             return True
         print(f"{self.result}: {words}: the phase goes on from its last snapshot, or anew", file=sys.stderr)

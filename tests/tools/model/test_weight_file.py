@@ -162,9 +162,9 @@ def test_the_record_of_a_run_beside_the_weights_is_of_them(folder: Path) -> None
         read_weights(folder / MODEL)
 
 
-@pytest.mark.parametrize("folder", sorted(path.parent for path in MODELS.glob("*/*.caffemodel.h5")), ids=lambda f: f.name)
-def test_a_flipped_bit_in_what_ships_is_told(folder: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+@pytest.mark.parametrize("model", sorted(path.parent.name for path in MODELS.glob("*/*.caffemodel.h5")))
+def test_a_flipped_bit_in_what_ships_is_told(model: str, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(MODELS / model, tmp_path / "model"))
     (path,) = copy.glob("*.caffemodel.h5")
     content = bytearray(path.read_bytes())
     content[len(content) // 3] ^= 4

@@ -16,6 +16,7 @@ import pytest
 
 from layers.common.errors import RarError
 from layers.common.files import alone, file_entry
+from layers.common.shape_pool import FILE as POOL
 from tests.conftest import prepare_drawn
 from tests.tools.small import LOG_EVERY, SMALL, write_project
 from tests.tools.train.runs import RunThere, assert_same_run, read_log, train
@@ -109,7 +110,8 @@ def test_another_warm_up_is_refused_and_one_that_has_gone_is_not_missed(
 ) -> None:
     """The weights to start from are needed once."""
     shutil.copy(finished / "warm_up.caffemodel", project / "start.caffemodel")
-    command = "exec /usr/bin/python3 -m tests.tools.small --preset tiny --data $DATA --out out --warm-up start.caffemodel"
+    options = "--preset tiny --data $DATA --out out --warm-up start.caffemodel"
+    command = f"exec /usr/bin/python3 -m tests.tools.small {options}"
 
     def run(**variables: str) -> subprocess.CompletedProcess[str]:
         return run_there(project, "sh", "-c", command, GLOG_minloglevel="2", **variables)
@@ -239,7 +241,7 @@ def test_one_process_for_a_folder(here: Here, project: Path) -> None:
         pass
 
 
-# Runs that were begun before there was a record --------------------------------------------------------------------------
+# Runs that were begun before there was a record -----------------------------------------------------------------------
 
 
 def as_before(out: Path) -> Path:
@@ -296,12 +298,12 @@ def test_an_older_run_of_another_preset_is_refused(here: Here, killed: Path) -> 
         here(preset=other)
 
 
-# Data that do not fit ----------------------------------------------------------------------------------------------------
+# Data that do not fit -------------------------------------------------------------------------------------------------
 
 
 def test_data_that_the_preset_does_not_take(here: Here, drawn_faces: Path, tmp_path: Path) -> None:
     larger = prepare_drawn(drawn_faces, tmp_path / "larger", "--copies 1 --crop-size 96 --sets train")
-    with pytest.raises(RarError, match=r"larger/train holds crops of 96 px, and preset tiny takes 64: prepare the data"):
+    with pytest.raises(RarError, match=r"larger/train holds crops of 96 px, and preset tiny takes 64: prepare"):
         here("--data", str(larger))
     with pytest.raises(RarError, match=r"has 68 landmarks, and preset tiny has 5: give data or a preset of the same"):
         here(preset=replace(SMALL, scheme="5", landmarks=5))
@@ -310,7 +312,7 @@ def test_data_that_the_preset_does_not_take(here: Here, drawn_faces: Path, tmp_p
     assert not Path("out").exists()
 
 
-@pytest.mark.parametrize("name", ["train/images.lmdb/data.mdb", "train/landmarks.h5", "val/landmarks.h5", "shape_pool.h5"])
+@pytest.mark.parametrize("name", ["train/images.lmdb/data.mdb", "train/landmarks.h5", "val/landmarks.h5", POOL])
 @pytest.mark.parametrize("damage", [cut, flip])
 def test_damaged_data_are_named(
     here: Here, prepared: Path, tmp_path: Path, name: str, damage: Callable[[Path], object]

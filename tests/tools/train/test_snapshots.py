@@ -102,7 +102,8 @@ def test_a_damaged_snapshot_is_named_and_the_older_one_is_taken(
 
 
 def test_the_end_of_a_phase_killed_anywhere_is_the_end(snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed before every step that touches the disk: afterwards the phase has ended, or goes on from its last state."""
+    """Killed before every step that touches the disk: then the phase has ended, or goes on from its last state."""
+
     class Killed(BaseException):
         """Instead of the next call."""
 

@@ -21,7 +21,6 @@ from tests.tools.train.runs import (
     assert_same_run,
     assert_same_run_but,
     figures,
-    history,
     read_log,
     train,
 )
