@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 
 from layers.base import RarLayer, read_parameters
+from layers.common.choices import STARTS
 from layers.common.errors import RarError
 from layers.common.face_fit import FaceSpace, FitSettings
 from layers.common.shape_pool import check_pool, read_shape_pool
 from layers.common.shapes import FloatArray, affine_apply, similarity_fit
-
-MODES = ("robust", "mean", "random", "direct")
 
 
 class InitialisationLayer(RarLayer):
@@ -45,8 +44,8 @@ class InitialisationLayer(RarLayer):
 
     def prepare(self, bottom: Any, top: Any) -> None:
         p = self.parameters
-        if p.mode not in MODES:
-            raise RarError(f"InitialisationLayer: mode is one of {', '.join(MODES)}, not {p.mode!r}")
+        if p.mode not in STARTS:
+            raise RarError(f"InitialisationLayer: mode is one of {', '.join(STARTS)}, not {p.mode!r}")
         self.settings = fit_settings(p)
         self.blobs.add_blob(p.basis_size, p.landmarks, 2)
         self.blobs.add_blob(p.landmarks, 2)
