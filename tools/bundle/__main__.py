@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from layers.common.errors import RarError, run_command
+from layers.common.files import alone
 from tools.build import bundled, system_packages, venv
 from tools.build.cache import Cache, root
 from tools.build.progress import Progress
@@ -53,6 +54,12 @@ def main(out: Path, models: tuple[str, ...], groups: tuple[str, ...], tests: boo
     wanted = Wanted(chosen, tuple(dict.fromkeys(["finder", *groups])), tests)
     for group in ("bundle", *wanted.groups):
         venv.ensure(group, say)
+    with alone(out):
+        write(out, wanted, pack)
+
+
+def write(out: Path, wanted: Wanted, pack: bool) -> None:
+    """The folder and, if wanted, its parts."""
     folder = out / archive.NAME
     make(folder.absolute(), wanted, say)
     say(f"{folder}: {sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / MIB:.0f} MiB")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from layers.common.errors import RarError
 from tools.model.half_precision import halve
+from tools.model.weight_file import read_weights
 
 PIECE = 15 << 20  # bytes
 PIECES = 4  # files at most
@@ -27,7 +28,7 @@ def hand_over(weights: Path, out: Path, work: Path) -> list[Path]:
     RarError when they are damaged, as a snapshot that is being written is, or need more than PIECES files.
     """
     half = work / NAME
-    halve(weights, half)
+    halve(read_weights(weights).layers, half)
     content = half.read_bytes()
     if len(content) > PIECE * PIECES:
         raise RarError(f"{half}: {len(content) >> 20} MiB do not go into {PIECES} files of {PIECE >> 20}: take it")

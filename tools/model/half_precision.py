@@ -5,7 +5,6 @@ HDF5 turns half precision into Caffe's single precision on reading, so no loader
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layers.common.files import finished_file
-from tools.model.weights import SAMPLES, owners, read_weights
+from tools.model.weight_file import CONTENT, Blobs, content_sha256
+from tools.model.weights import SAMPLES, owners
 
 MANTISSA_BITS = 8  # of half precision's ten: the rest of a trained weight is noise, and noise does not compress
 SMALLEST = 4096  # elements; biases, statistics and basis shapes are few and keep single precision
@@ -29,23 +29,18 @@ def rounded(values: NDArray[np.float32], bits: int = MANTISSA_BITS) -> NDArray[n
 
 
 def write_half(net: Any, path: Path) -> None:
-    """Write what a net has learned, each shared weight once: matrices and filters at half precision, compressed."""
-    _write(((name, [np.asarray(blob.data) for blob in blobs]) for name, blobs in owners(net)), path)
+    """Write what a net has learned, each shared weight once: matrices and filters at half precision, compressed.
+
+    A checksum of all of it is an attribute of the file.
+    """
+    halve({name: [np.asarray(blob.data) for blob in blobs] for name, blobs in owners(net)}, path)
 
 
-def halve(source: Path, path: Path) -> None:
-    """The same of a .caffemodel file, as a snapshot of a training, without its net. RarError when it is damaged."""
-    layers = read_weights(source).layer
-    _write(((layer.name, [_array(blob) for blob in layer.blobs]) for layer in layers if layer.blobs), path)
-
-
-def _array(blob: Any) -> NDArray[np.float32]:
-    return np.array(blob.data, np.float32).reshape(tuple(blob.shape.dim))
-
-
-def _write(layers: Iterable[tuple[str, list[NDArray[np.float32]]]], path: Path) -> None:
+def halve(layers: Blobs, path: Path) -> None:
+    """The same of the blobs of layers, by name, as `read_weights` has them of a snapshot of a training."""
+    written: Blobs = {}
     with finished_file(path) as part, h5py.File(part, "w") as file:
-        for name, blobs in layers:
+        for name, blobs in layers.items():
             if name.endswith(SAMPLES):
                 continue
             for i, values in enumerate(blobs):
@@ -55,3 +50,5 @@ def _write(layers: Iterable[tuple[str, list[NDArray[np.float32]]]], path: Path) 
                     {} if small else {"compression": "gzip", "compression_opts": 9, "shuffle": True}
                 )
                 file.create_dataset(f"data/{name}/{i}", data=stored, **packing)
+                written.setdefault(name, []).append(stored.astype(np.float32))
+        file.attrs[CONTENT] = content_sha256(written)

@@ -14,7 +14,7 @@ from tools.gpu_check import handover, summary
 from tools.gpu_check.__main__ import main
 from tools.gpu_check.stages import KILLED, Check, Stage
 from tools.gpu_check.training import Wanted, seconds_an_iteration
-from tools.model.weights import read_weights
+from tools.model.weight_file import read_weights
 
 
 def test_dry_run(prepared: Path, tmp_path: Path) -> None:
@@ -57,8 +57,7 @@ def test_only_whole_snapshots_are_handed_over(trained: Path, tmp_path: Path) -> 
     (run / "rar_iter_20.solverstate").write_bytes(b"state")
     assert handover.newest(run, "rar") == run / "rar_iter_20.caffemodel"
     (piece,) = handover.hand_over(run / "rar_iter_20.caffemodel", tmp_path, run)
-    layers = (layer.name for layer in read_weights(snapshot).layer if layer.blobs)
-    wanted = {name for name in layers if not name.endswith("_samples")}
+    wanted = {name for name in read_weights(snapshot).layers if not name.endswith("_samples")}
     with h5py.File(piece) as file:
         assert set(file["data"]) == wanted
     (run / "rar_iter_20.caffemodel").write_bytes(snapshot.read_bytes()[:1000])
