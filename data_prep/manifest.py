@@ -14,23 +14,33 @@ import lmdb
 import numpy as np
 
 from layers.common.errors import RarError
+from layers.common.json_types import Each, Maybe, check, parsed
 
 FILE = "manifest.json"
 FORMAT = "rar-data/1"
 _BLOCK = 1 << 20
+_SET = {"rows": int, "faces": int, "settings": {"augmentation": {"copies": int}}}
+KIND = {
+    "raw": Maybe(str), "scheme": str, "parameters": {"boxes": str, "margin": float}, "counts": Maybe(Each(dict, dict)),
+    "sets": Each(dict, _SET), "files": Each(dict, {"bytes": int, "sha256": str}),
+}  # fmt: skip
 
 
 def read_manifest(data: Path) -> dict[str, Any]:
     """The manifest of prepared data. RarError when it is missing or no manifest of this format."""
     path = data / FILE
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RarError(f"no {path}: prepare the data (make data-300w)") from None
     except (OSError, ValueError) as error:
         raise RarError(f"{path} is unreadable ({error}): prepare the data again (make data-300w)") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise RarError(f"{path} is no manifest of format {FORMAT}: prepare the data again (make data-300w)")
+    try:
+        check(manifest, KIND)
+    except ValueError as error:
+        raise RarError(f"{path} is damaged ({error}): prepare the data again (make data-300w)") from None
     return manifest
 
 
