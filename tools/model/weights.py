@@ -116,6 +116,17 @@ def shapes_of(blobs: list[Any]) -> list[tuple[int, ...]]:
     return [tuple(blob.shape) for blob in blobs]
 
 
+def save_weights(net: Any, path: Path) -> None:
+    """Write the weights of a net without those of layers that share another's: Caffe's own `save` repeats these."""
+    stored = caffe.proto.caffe_pb2.NetParameter()
+    for name, blobs in owners(net):
+        layer = stored.layer.add(name=name, type=net.layer_dict[name].type)
+        for blob in blobs:
+            layer.blobs.add(shape={"dim": blob.shape}, data=blob.data.ravel())
+    with finished_file(path) as part:
+        part.write_bytes(stored.SerializeToString())
+
+
 def drop_repeats(path: Path, net: Any) -> None:
     """Rewrite a caffemodel of `net` without the layers that share their blobs: Caffe writes those of an LSTM T times.
 

@@ -13,6 +13,7 @@ from data_prep.manifest import FILE, read_manifest
 from layers.common.errors import RarError
 from layers.quiet import caffe
 from tools.common.gpu import check_gpu, use_gpu
+from tools.common.stopping import stop_requests
 from tools.model.about import write_about
 from tools.model.presets import Phase, preset
 from tools.model.prototxt import folder_of
@@ -96,12 +97,14 @@ def both_phases(wanted: Training, ranks: Single) -> None:
 
     pretrained = tuple(f"{stage.name}_" for stage in chosen.stages)
     try:
-        warm = wanted.warm_up
-        if warm is None:
-            phase = shortened(chosen.warm_up, wanted.warm_up_iterations)
-            warm = trainer("warm_up", "_warm_up", phase).run(wanted.vgg19, pretrained)
-        leave = STEPS if wanted.new_steps else ()
-        final = trainer("rar", "", shortened(chosen.end_to_end, wanted.iterations)).run(warm, CNN, leave)
+        with stop_requests() as stop:
+            warm = wanted.warm_up
+            if warm is None:
+                phase = shortened(chosen.warm_up, wanted.warm_up_iterations)
+                warm = trainer("warm_up", "_warm_up", phase).run(wanted.vgg19, pretrained, stop=stop)
+            leave = STEPS if wanted.new_steps else ()
+            last = shortened(chosen.end_to_end, wanted.iterations)
+            final = trainer("rar", "", last).run(warm, CNN, leave, stop)
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         sys.exit(130)
