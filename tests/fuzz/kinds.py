@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from data_prep import mtfl, w300
@@ -35,7 +34,7 @@ from tools.evaluate import w300 as evaluation
 from tools.many.listing import listed
 from tools.model.about import about
 from tools.model.net_files import made_net, read_solver
-from tools.model.presets import TINY, preset
+from tools.model.presets import preset
 from tools.model.weights import load_weights
 
 L = 68
@@ -91,9 +90,9 @@ def picture(folder: Path, mutant: Path) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise Wrong(f"{image.dtype} {image.shape}")
     sample = folder / "samples" / f"face{mutant.suffix}"
-    if mutant.suffix == ".png" and mutant.read_bytes()[:8] == sample.read_bytes()[:8]:
-        if not np.array_equal(image, read_upright(sample)):
-            raise Wrong("other pixels")
+    still_png = mutant.suffix == ".png" and mutant.read_bytes()[:8] == sample.read_bytes()[:8]
+    if still_png and not np.array_equal(image, read_upright(sample)):
+        raise Wrong("other pixels")
 
 
 def prepared(file: str) -> Callable[[Path, Path], None]:
@@ -187,8 +186,9 @@ def lists(folder: Path, mutant: Path) -> None:
     found = [one.path for one in listed([mutant], [], None)]
     if mutant.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return
-    whole = {line for line in mutant.read_bytes().split(b"\n") if line in (folder / "samples/a.txt").read_bytes().split(b"\n")}
-    lacking = {line.decode() for line in whole if line} - set(found)
+    good = set((folder / "samples" / "a.txt").read_text().split("\n"))
+    lines = mutant.read_bytes().decode("utf-8", "surrogateescape").split("\n")
+    lacking = {line for line in lines if line and line in good} - set(found)
     if lacking:
         raise Lost(str(lacking))
 

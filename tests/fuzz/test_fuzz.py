@@ -30,8 +30,8 @@ from tests.tools.detect.conftest import finder  # noqa: F401
 from tests.tools.web.conftest import Serve, Server, serve  # noqa: F401
 from tests.tools.web.pictures import FACE, jpeg
 from tools.detect.calibration import Calibration, write_calibration
-from tools.detect.journal import Journal
 from tools.detect.finder import FaceFinder
+from tools.detect.journal import Journal
 from tools.evaluate.results import Data, Model, Results, write_results
 from tools.model.half_precision import write_half
 from tools.model.net_files import made_net
