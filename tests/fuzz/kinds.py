@@ -35,6 +35,7 @@ from tools.many.listing import listed
 from tools.model.about import about
 from tools.model.net_files import made_net, read_solver
 from tools.model.presets import preset
+from tools.model.weight_file import read_weights
 from tools.model.weights import load_weights
 
 L = 68
@@ -104,7 +105,7 @@ def prepared(file: str) -> Callable[[Path, Path], None]:
         shutil.copytree(folder / "prepared", data, symlinks=True, copy_function=os.link)
         (data / file).unlink()
         shutil.copyfile(mutant, data / file)
-        problems = check(data)
+        problems = list(check(data))
         if any("\n" in problem for problem in problems):
             raise Wrong("a problem of several lines")
         if problems:
@@ -116,7 +117,7 @@ def prepared(file: str) -> Callable[[Path, Path], None]:
 
 
 def weights(folder: Path, mutant: Path) -> None:
-    load_weights(_net(folder), mutant)
+    load_weights(_net(folder), read_weights(mutant))
     for name, blobs in _net(folder).params.items():
         for blob in blobs:
             if not np.isfinite(blob.data).all():
@@ -228,7 +229,7 @@ def journal(folder: Path, mutant: Path) -> None:
     with Journal(mutant, {"preset": "tiny"}) as found:
         wanted = [json.loads(key) for key in found.done]
         for record in found.records(wanted):
-            [len(face) for face in record["faces"]]
+            json.dumps(record["faces"])
 
 
 def net(folder: Path, mutant: Path) -> None:

@@ -1,6 +1,6 @@
 """Every reader on damaged files: taken, or refused in one line; never a trace, an abort, a hang or a wrong number.
 
-    python3 -m pytest tests/fuzz --slow -s        # 300 mutants a kind, SEED=1 for others; prints the table
+    python3 -m pytest tests/fuzz --slow -s        # 300 mutants a kind, SEED= and COUNT= for others; prints the table
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from tools.detect.journal import Journal
 from tools.evaluate.results import Data, Model, Results, write_results
 from tools.model.half_precision import write_half
 from tools.model.net_files import made_net
+from tools.model.weight_file import read_weights
 from tools.model.weights import load_weights
 
 SEED = int(os.environ.get("SEED", "0"))
@@ -117,7 +118,7 @@ def write_weights(path: Path, whole: Path, deploy: Path) -> None:
         shutil.copy(whole, path)
         return
     net = made_net(deploy, caffe.TEST)
-    load_weights(net, whole)
+    load_weights(net, read_weights(whole))
     write_half(net, path)
 
 
@@ -135,8 +136,11 @@ def test_a_few_of_every_kind(kind: str, folders: Callable[[str], Path]) -> None:
 
 @pytest.mark.slow
 def test_many_of_every_kind(folders: Callable[[str], Path]) -> None:
-    count = int(os.environ.get("COUNT", MANY))
-    show({kind: harness.fuzz(kind, folders(kind), count, SEED + 1) for kind in KINDS})
+    count, tallies = int(os.environ.get("COUNT", MANY)), {}
+    for kind in KINDS:
+        tallies[kind] = harness.fuzz(kind, folders(kind), count, SEED + 1)
+        print(f"\n{harness.table({kind: tallies[kind]})}", *tallies[kind].bad, sep="\n", flush=True)
+    show(tallies)
 
 
 @pytest.fixture
