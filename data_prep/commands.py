@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import h5py
 
 from data_prep import manifest
 from data_prep.augmentation import PLAIN, Augmentation
@@ -211,6 +212,14 @@ def _pool(options: Options, plans: list[SetPlan], changed: bool, book: dict[str,
     path = write_pool(options.out, options.centres, options.seed)
     book["files"][path.name] = manifest.file_entry(path)
     print(f"{path.name}: written")
+    with h5py.File(path) as file:
+        held = len(file["centres"])
+    if held < options.centres:
+        print(
+            f"{path.name} holds {held} shapes, not {options.centres}: there are no more. Add training faces, or train "
+            f"a preset with +basis_size={held}",
+            file=sys.stderr,
+        )
 
 
 def _table(scans: list[SubsetScan], any_count: bool) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from layers.base import RarLayer
+from layers.common.arrays import AnyArray
 from layers.common.errors import RarError
 from layers.common.gamma import GammaReading, gamma_for_centre, gamma_for_every_centre
 from layers.common.schemes import scheme
@@ -31,11 +32,11 @@ def softmax_gradient(p: FloatArray, to_p: FloatArray) -> FloatArray:
     return np.asarray(p * (to_p - (p * to_p).sum(-1, keepdims=True)))
 
 
-def draw(p: FloatArray, keys: list[list[int]]) -> np.ndarray:
+def draw(p: FloatArray, keys: list[list[int]]) -> AnyArray:
     """A centre (N,) from the probabilities (N, L) of each row; the row's key alone decides which."""
     at = np.array([np.random.default_rng(key).random() for key in keys])[:, None]
     cumulated = p.astype(np.float64).cumsum(-1)
-    return np.minimum((cumulated <= at * cumulated[:, -1:]).sum(-1), p.shape[-1] - 1)
+    return np.asarray(np.minimum((cumulated <= at * cumulated[:, -1:]).sum(-1), p.shape[-1] - 1))
 
 
 class FaceKeyLayer(RarLayer):
@@ -136,7 +137,7 @@ class AttentionCentreLayer(RarLayer):
     def _p(self, bottom: Any) -> FloatArray:
         return softmax(self._scores(bottom) / self.parameters.temperature)
 
-    def _choose(self, bottom: Any) -> np.ndarray:
+    def _choose(self, bottom: Any) -> AnyArray:
         """The centre (N,) of each face."""
         p = self.parameters
         if p.policy == "fixed":

@@ -27,7 +27,7 @@ if not sys.orig_argv:
     sys.excepthook = _show_error
 
 
-class RarLayer(caffe.Layer):
+class RarLayer(caffe.Layer):  # type: ignore[misc]
     """Base of the project's Python layers.
 
     A subclass lists its bottoms by name and declares `Parameters`, a dataclass read from the JSON of `param_str`.

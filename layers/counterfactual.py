@@ -47,7 +47,8 @@ def every_output(state: RefinementState, lstm: Sequence[FloatArray], weights: Fl
         sums.append(weights @ share.transpose(2, 0, 1) + (before @ w[:, :width].transpose() + b)[:, None])
     enter, forget, leave = (1 / (1 + xp.exp(-part)) for part in sums[:3])
     c = forget * state.c[:, None] + enter * xp.tanh(sums[3])
-    return leave * xp.tanh(c)
+    h: FloatArray = leave * xp.tanh(c)
+    return h
 
 
 def every_next_shape(h: FloatArray, s_hat: FloatArray, gamma: FloatArray, alpha: float, *, twice: bool) -> FloatArray:

@@ -54,9 +54,11 @@ class InitialisationLayer(RarLayer):
             pool = read_shape_pool(Path(os.path.expandvars(p.pool)))
             wanted = (p.basis_size, p.landmarks, 2)
             if pool.centres.shape != wanted:
-                raise RarError(
-                    f"{p.pool} holds shapes {pool.centres.shape}, the net wants {wanted}: prepare the data again"
-                )
+                held = len(pool.centres)
+                remedy = "prepare the data again"
+                if pool.centres.shape[1:] == wanted[1:]:
+                    remedy = f"prepare the data with K = {wanted[0]}, or train the preset with +basis_size={held}"
+                raise RarError(f"{p.pool} holds shapes {pool.centres.shape}, the net wants {wanted}: {remedy}")
             self.blobs[0].data[...] = pool.centres
             self.blobs[1].data[...] = pool.mean_shape
         self.basis = np.zeros(0)

@@ -17,7 +17,8 @@ def refinement_loss(delta: FloatArray, s_hat: FloatArray, shape: FloatArray, gam
 
 def refinement_gradient(delta: FloatArray, s_hat: FloatArray, shape: FloatArray, gamma: FloatArray) -> FloatArray:
     """d refinement_loss / d delta (N, L, 2); that with respect to s_hat is the same."""
-    return 2 / len(delta) * gamma[..., None] ** 2 * (delta - shape + s_hat)
+    gradient: FloatArray = 2 / len(delta) * gamma[..., None] ** 2 * (delta - shape + s_hat)
+    return gradient
 
 
 class ShapeUpdateLayer(RarLayer):

@@ -7,6 +7,7 @@ from typing import Any
 import caffe
 import numpy as np
 
+from layers.common.arrays import AnyArray
 from layers.common.shapes import FloatArray
 from layers.reward import TrajectoryLayer, discounts, long_term_reward, rewards
 
@@ -22,7 +23,7 @@ def returns(reward: FloatArray, eta: float) -> FloatArray:
     return found
 
 
-def reinforce_gradient(advantage: FloatArray, policy: FloatArray, centres: np.ndarray, eta: float) -> FloatArray:
+def reinforce_gradient(advantage: FloatArray, policy: FloatArray, centres: AnyArray, eta: float) -> FloatArray:
     """An estimate of d R_a / d p (T, N, L), mean over the faces: advantage_t eta^t d log p_t(c_t) / d p.
 
     advantage (T, N): the return from step t on, less a baseline that does not depend on the choice of step t; policy p

@@ -8,38 +8,41 @@ from typing import Any
 import numpy as np
 
 from layers.base import RarLayer
-from layers.common.arrays import array_module
+from layers.common.arrays import AnyArray, array_module
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
 
 
-def _between(numbers: np.ndarray, low: float, high: float) -> np.ndarray:
+def _between(numbers: AnyArray, low: float, high: float) -> AnyArray:
     """np.clip, whose checks take longer than the work on an array as small as a shape."""
     return np.minimum(np.maximum(numbers, low), high)
 
 
-def window_places(s_hat: FloatArray, window: int, height: int, width: int) -> np.ndarray:
+def window_places(s_hat: FloatArray, window: int, height: int, width: int) -> AnyArray:
     """Flat places (N, window^2, L) of the window round each landmark (N, L, 2), clamped to the map."""
     span = np.arange(window) - (window - 1) // 2
     nearest = np.rint(_between(s_hat, -1e6, 1e6)).astype(np.int64)
     x = _between(nearest[:, None, :, 0] + span[:, None], 0, width - 1)
     y = _between(nearest[:, None, :, 1] + span[:, None], 0, height - 1)
-    return (y[:, :, None] * width + x[:, None]).reshape(len(s_hat), window * window, -1)
+    places: AnyArray = (y[:, :, None] * width + x[:, None]).reshape(len(s_hat), window * window, -1)
+    return places
 
 
-def look_up(features: FloatArray, places: np.ndarray) -> FloatArray:
+def look_up(features: FloatArray, places: AnyArray) -> FloatArray:
     """The maps' values in each window, (N, C, w, L), from features (N, C, H W) and places (N, w, L)."""
     xp = array_module(features)
-    return xp.stack([xp.take(maps, windows, axis=1) for maps, windows in zip(features, places, strict=True)])
+    values: FloatArray = xp.stack([xp.take(maps, at, axis=1) for maps, at in zip(features, places, strict=True)])
+    return values
 
 
-def winners(values: FloatArray, places: np.ndarray) -> np.ndarray:
+def winners(values: FloatArray, places: AnyArray) -> AnyArray:
     """The flat place (N, L, C) of each window's maximum, the first of equals."""
     best = values.argmax(2).transpose(0, 2, 1)  # (N, L, C)
-    return array_module(places).take_along_axis(places.transpose(0, 2, 1), best, -1)
+    found: AnyArray = array_module(places).take_along_axis(places.transpose(0, 2, 1), best, -1)
+    return found
 
 
-def scatter(gradient: FloatArray, at: np.ndarray, out: FloatArray) -> None:
+def scatter(gradient: FloatArray, at: AnyArray, out: FloatArray) -> None:
     """Add the gradient (N, L, C) of phi to the maps' gradient out (N, C, H W) at the winning places (N, L, C).
 
     On a GPU in one kernel, in any order: where three landmarks or more share a place the last digit may vary.

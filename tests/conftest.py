@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import site
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +27,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, by all children too
     if config.getoption("--gpu", default=False) and (why := why_no_gpu(0)):
         raise pytest.UsageError(f"{NO_GPU}: {why}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need a GPU or real faces say so by what they ask for: -m "not gpu and not data"."""
+    for item in items:
+        asked = set(getattr(item, "fixturenames", ()))
+        for name, marker in (("gpu", pytest.mark.gpu), ("shared_data", pytest.mark.data)):
+            if name in asked:
+                item.add_marker(marker)
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

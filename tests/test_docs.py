@@ -55,6 +55,20 @@ def slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
 
 
+def test_every_layer_has_its_section_in_the_fixed_order() -> None:
+    text = (PROJECT / "docs" / "layers.md").read_text()
+    files = [*(PROJECT / "layers").glob("*.py"), PROJECT / "data_prep" / "live" / "layer.py"]
+    derived = dict(
+        pair for file in files for pair in re.findall(r"^class (\w+Layer)\(([\w.]+)", file.read_text(), re.M)
+    )
+    sections = dict(re.findall(r"^## ([^\n]*Layer)\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+    assert derived.keys() - set(derived.values()) == {name for heading in sections for name in heading.split(", ")}
+    for heading, section in sections.items():
+        found = re.findall(r"^- \*\*(Bottoms|Tops|Parameters|Gradient)\*\*:", section, re.M)
+        order = ["Bottoms", "Tops", "Parameters", "Gradient"]
+        assert found and found == order * (len(found) // 4), heading
+
+
 @cache
 def anchors(page: Path) -> set[str]:
     return {slug(heading) for heading in re.findall(r"^#+ (.*)$", prose(page), re.M)}

@@ -10,6 +10,9 @@ import sys
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+AnyArray = NDArray[Any]
 
 
 def array_module(array: Any) -> Any:
@@ -17,6 +20,6 @@ def array_module(array: Any) -> Any:
     return np if type(array) is np.ndarray else sys.modules[type(array).__module__.partition(".")[0]]
 
 
-def on_host(array: Any) -> np.ndarray:
+def on_host(array: Any) -> AnyArray:
     """The array as numpy's: itself, or a copy of what is in a GPU's memory."""
     return array if isinstance(array, np.ndarray) else np.asarray(array.get())

@@ -7,14 +7,16 @@ Residuals are measured in inter-pupil distances of the fitted face, so every thr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from layers.common.arrays import AnyArray
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
 
-ComplexArray = np.ndarray
+ComplexArray = NDArray[Any]  # complex, which numpy's own annotations lose on the way
 
 # What keeps a degenerate shape from dividing by zero.
 SMALLEST_SPREAD = 1e-12
@@ -58,7 +60,7 @@ class Fit(NamedTuple):
     """A fitted shape (L, 2), the landmarks it agrees with (L,), its basis size and its value of eq. (11)."""
 
     shape: FloatArray
-    inliers: np.ndarray
+    inliers: AnyArray
     support: int
     objective: float
 
@@ -119,7 +121,7 @@ class FaceSpace:
         assert best is not None
         return best
 
-    def _filter_outliers(self, target: ComplexArray) -> tuple[int, np.ndarray]:
+    def _filter_outliers(self, target: ComplexArray) -> tuple[int, AnyArray]:
         """RANSAC over landmark subsets and single basis shapes: the best basis shape, and who agrees with it."""
         places = (target - target.mean()).astype(np.complex64)
         sampled = places[self.subsets]
@@ -151,7 +153,7 @@ class FaceSpace:
         by_pose += [np.abs(v) ** 2, -2 * w.real, -2 * w.imag, np.abs(u) ** 2]
         return np.asarray(np.stack(by_pose, -1) @ np.stack(by_landmark, 1))
 
-    def _combine(self, target: ComplexArray, nearest: int, inliers: np.ndarray, support: int) -> Fit:
+    def _combine(self, target: ComplexArray, nearest: int, inliers: AnyArray, support: int) -> Fit:
         """Eq. (10) on the inliers: coefficients of the `support` nearest basis shapes and the pose, in turns."""
         settings, start = self.settings, self.basis[nearest]
         keep = inliers if inliers.sum() >= self.enough else np.ones_like(inliers)

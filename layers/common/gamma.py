@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from layers.common.arrays import AnyArray
 from layers.common.errors import RarError
 from layers.common.schemes import Scheme
 from layers.common.shapes import FloatArray, pupil_distance
@@ -58,7 +59,7 @@ def gamma_for_every_centre(s_hat: FloatArray, scheme: Scheme, reading: GammaRead
 
 
 def gamma_for_centre(
-    s_hat: FloatArray, centre: np.ndarray, scheme: Scheme, reading: GammaReading = PRINTED
+    s_hat: FloatArray, centre: AnyArray, scheme: Scheme, reading: GammaReading = PRINTED
 ) -> FloatArray:
     """Weights (N, L) for one attention centre (N,) of each shape (N, L, 2)."""
     offsets = s_hat - s_hat[np.arange(len(s_hat)), centre][:, None]

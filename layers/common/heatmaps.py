@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layers.common.arrays import array_module
+from layers.common.arrays import AnyArray, array_module
 from layers.common.shapes import FloatArray
 
 
@@ -45,10 +45,10 @@ def softmax_over_places(scores: FloatArray, partition: FloatArray, out: FloatArr
 class Windows:
     """A square window of each map: flat places (N, L, w) and, where off the map, `inside` False (place clipped)."""
 
-    places: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    inside: np.ndarray
+    places: AnyArray
+    x: AnyArray
+    y: AnyArray
+    inside: AnyArray
 
 
 def windows(centres: FloatArray, radius: int, height: int, width: int) -> Windows:
@@ -63,7 +63,7 @@ def windows(centres: FloatArray, radius: int, height: int, width: int) -> Window
     return Windows(places, x, y, inside)
 
 
-def target_blobs(shape: FloatArray, sigma: float, height: int, width: int) -> tuple[np.ndarray, FloatArray]:
+def target_blobs(shape: FloatArray, sigma: float, height: int, width: int) -> tuple[AnyArray, FloatArray]:
     """A small Gaussian blob at each true landmark: flat places and their probabilities, both (N, L, w).
 
     The blob is centred at sub-pixel accuracy, cut at 3 sigma and at the border, and sums to 1; it is all zero
@@ -79,14 +79,14 @@ def target_blobs(shape: FloatArray, sigma: float, height: int, width: int) -> tu
     return window.places, blob.astype(shape.dtype)
 
 
-def cross_entropy(scores: FloatArray, partition: FloatArray, places: np.ndarray, blob: FloatArray) -> float:
+def cross_entropy(scores: FloatArray, partition: FloatArray, places: AnyArray, blob: FloatArray) -> float:
     """-sum_places q log softmax(scores), mean over the N L maps; 0 for a map without a target."""
     at_blob = array_module(scores).take_along_axis(scores.reshape(*scores.shape[:2], -1), places, axis=-1)
     return float(-(blob * (at_blob - partition[..., None])).sum() / partition.size)
 
 
 def cross_entropy_gradient(
-    scores: FloatArray, partition: FloatArray, places: np.ndarray, blob: FloatArray, scale: float, out: FloatArray
+    scores: FloatArray, partition: FloatArray, places: AnyArray, blob: FloatArray, scale: float, out: FloatArray
 ) -> None:
     """out = scale (softmax - q) / (N L): the gradient of `cross_entropy` times `scale`."""
     scale /= partition.size

@@ -6,6 +6,7 @@ Pixel convention of the whole project: 0-based, pixel centres at integer coordin
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from layers.common.errors import RarError
 from layers.common.schemes import Scheme, scheme
 
-FloatArray = NDArray[np.floating]
+FloatArray = NDArray[np.floating[Any]]
 
 
 def eye_centres(shape: FloatArray, scheme: Scheme) -> tuple[FloatArray, FloatArray]:
@@ -23,7 +24,7 @@ def eye_centres(shape: FloatArray, scheme: Scheme) -> tuple[FloatArray, FloatArr
 
 
 @cache
-def left_to_right(name: str, dtype: np.dtype) -> FloatArray:
+def left_to_right(name: str, dtype: np.dtype[Any]) -> FloatArray:
     """Weights (L,) of the landmarks whose sum is the way from the left eye centre to the right one."""
     weights = np.zeros(scheme(name).landmarks, dtype)
     for eye, sign in zip(scheme(name).pupils, (-1, 1), strict=True):

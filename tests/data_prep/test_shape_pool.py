@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import h5py
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from data_prep import prepare_300w
 from data_prep.check import check
 from data_prep.shape_pool import align, cluster, main, normalise_frame, write_pool
 from layers.common.prepared import PreparedSet
@@ -89,3 +91,18 @@ def test_the_command(prepared_data: Path, centres: int, written: int) -> None:
     assert result.exception is None
     assert f"{written} shapes from 14 training shapes" in result.output
     assert check(prepared_data) == []
+
+
+def test_few_faces_are_told_at_preparation(
+    drawn_faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And how to train on them: a preset's usual start wants 100 shapes."""
+    mine = tmp_path / "mine" / "helen" / "trainset"
+    mine.mkdir(parents=True)
+    for file in sorted(drawn_faces.rglob("trainset/*.pts"))[:3]:
+        shutil.copy(file, mine)
+        shutil.copy(file.with_suffix(".jpg"), mine)
+    words = ["--raw", str(tmp_path / "mine"), "--out", str(tmp_path / "data"), "--boxes", "gt", "--any-count"]
+    prepare_300w.main([*words, "--crop-size", "64", "--copies", "1", "--workers", "0"], standalone_mode=False)
+    told = capsys.readouterr().err
+    assert "shape_pool.h5 holds 6 shapes, not 100" in told and "with +basis_size=6" in told

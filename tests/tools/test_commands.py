@@ -14,8 +14,8 @@ COMMANDS = [
     "data_prep.check", "data_prep.prepare_300w", "data_prep.prepare_cofw", "data_prep.prepare_mtfl",
     "data_prep.shape_pool", "data_prep.synthetic_faces", "tools.bench", "tools.detect", "tools.many",
     "tools.draw", "tools.draw.compare", "tools.evaluate", "tools.model.prototxt", "tools.report.page",
-    "tools.report.ship", "tools.evaluate.paper_tables", "tools.test.faces", "tools.test.occlusion", "tools.onnx",
-    "tools.onnx.compare", "tools.train", "tools.model.vgg19", "tools.web",
+    "tools.report.ship", "tools.evaluate.paper_tables", "tools.test.faces", "tools.test.occlusion", "tools.test.oracle",
+    "tools.onnx", "tools.onnx.compare", "tools.train", "tools.model.vgg19", "tools.web",
 ]  # fmt: skip
 
 

@@ -29,6 +29,7 @@ CHANGES = (
 @data_option()
 @click.option("--change", "changes", multiple=True, default=CHANGES, show_default=True, help="any number of times")
 @click.option("--warm-up", type=PATH, help="weights that all start from  [default: the run's warm_up.caffemodel]")
+@click.option("--new-steps", is_flag=True, help="the LSTMs start anew, though the weights of --warm-up have some")
 @click.option("--iterations", type=int, help="of the end-to-end phase, instead of the preset's")
 @click.option("--seed", default=0, show_default=True, help="of the first training of each")
 @click.option(
@@ -41,6 +42,7 @@ def main(
     data: Path,
     changes: Sequence[str],
     warm_up: Path | None,
+    new_steps: bool,
     iterations: int | None,
     seed: int,
     seeds: int,
@@ -52,7 +54,12 @@ def main(
     for change in changes:
         preset(f"{name}+{change}")  # refused now and not after hours
     variants = {full: name, **{full.with_name(f"{full.name}+{change}"): f"{name}+{change}" for change in changes}}
-    length = ["--iterations", iterations] if iterations else []
+    training = [
+        "--warm-up",
+        warm_up,
+        *["--new-steps"] * new_steps,
+        *(["--iterations", iterations] if iterations else []),
+    ]
     results = []
     for folder, variant in variants.items():
         for number in range(seed, seed + seeds):
@@ -61,7 +68,7 @@ def main(
             if run == full and seeds == 1:
                 continue  # the full model has been trained and tested already
             words = ["--preset", variant, "--data", data]
-            step("train", *words, "--out", run, "--warm-up", warm_up, "--seed", number, *length)
+            step("train", *words, "--out", run, "--seed", number, *training)
             step("test", *words, "--run", run, *(["--trained-seed", number] if seeds > 1 else []))
     given = [str(path) for path in results]
     evaluate(["ablations", *(word for path in given for word in ("--results", path))], standalone_mode=False)

@@ -35,4 +35,7 @@ def linked_outside() -> list[str]:
     """Files outside docs/ that the pages or the README link to."""
     pages = [*(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")), front_page()]
     found = {match[1] for text in pages for match in re.finditer(r"\]\(\.\./([^)#]+)", text)}
+    for page in [ROOT / path for path in found if path.endswith(".md")]:  # and the pictures of a model's card
+        pictures = re.findall(r"!\[[^\]]*\]\(([^):]+)\)", page.read_text(encoding="utf-8"))
+        found |= {str((page.parent / picture).relative_to(ROOT)) for picture in pictures}
     return sorted(path for path in found if (ROOT / path).is_file())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
+SCHEDULER_PORT = 8786  # Dask's usual one
+
 
 def is_loopback(host: str) -> bool:
     """True when only this machine can reach the address; a name other than localhost may be anybody's."""

@@ -95,7 +95,7 @@ def report(made: Calibration, faces: Sequence[FaceResult], subset: str, note: st
     rank_peak = spearmanr(-evidence(faces)[0], errors, axis=None).statistic
     rank_faces = spearmanr(expected.mean(1), errors.mean(1)).statistic
     lines = [Row(f"{number} of {BINS}", tuple(map(Cell, row))) for number, row in enumerate(rows, start=1)]
-    lines.append(Row("all", (Cell(expected.mean()), Cell(errors.mean()), Cell(np.median(errors)))))
+    lines.append(Row("all", (Cell(expected.mean()), Cell(errors.mean()), Cell(float(np.median(errors))))))
     notes = (
         f"rank correlation (Spearman) of expected and measured error: {rank:.3f} over landmarks "
         f"({rank_peak:.3f} by the peak alone), {rank_faces:.3f} over faces",

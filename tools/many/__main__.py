@@ -19,7 +19,7 @@ from tools.detect.boxes import read_boxes
 from tools.detect.inputs import is_video, sources
 from tools.many.job import Job
 from tools.many.listing import listed
-from tools.many.options import certificates_option
+from tools.many.machines import certificates_option
 from tools.many.output import opened
 from tools.model.options import in_run, model_options
 from tools.model.presets import preset

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -10,9 +13,26 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from layers.common.errors import RarError
+
 AUTHORITY, CERTIFICATE, KEY = "ca.pem", "peer.pem", "peer-key.pem"
 SKEW = timedelta(hours=1)  # by which the clocks of two machines may differ
 BOTH_ENDS = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]  # each calls and is called
+
+
+def write(folder: Path, days: int) -> None:
+    """Make the folder with what `made` makes, for its owner alone. RarError when it is there already."""
+    if folder.exists():
+        raise RarError(f"{folder} is there already: remove it, or give another, CERTIFICATES=DIR")
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    part.mkdir(mode=0o700, parents=True)
+    try:
+        for name, content in made(days).items():
+            with open(os.open(part / name, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:  # noqa: PTH123
+                file.write(content)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def made(days: int) -> dict[str, bytes]:

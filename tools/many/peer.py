@@ -12,10 +12,9 @@ from cryptography import x509
 from distributed import Security
 
 from layers.common.errors import RarError
-from tools.common.addresses import in_url, is_loopback
+from tools.common.addresses import SCHEDULER_PORT, in_url, is_loopback
 from tools.many.authority import AUTHORITY, CERTIFICATE, KEY
 
-PORT = 8786
 ROLES = ("scheduler", "worker", "client")
 MAKE = "make them on one machine with make many-certificates, and copy the folder to each"
 
@@ -47,10 +46,10 @@ def for_address(host: str, certificates: Path) -> Security | None:
 
 def for_scheduler(address: str, certificates: Path) -> SchedulerAddress:
     """Of tls://HOST:PORT, tcp://HOST:PORT or HOST. RarError as `for_address`, and for tcp:// to another machine."""
-    wanted = f"give tls://HOST:{PORT}, as make many-scheduler prints it"
+    wanted = f"give tls://HOST:{SCHEDULER_PORT}, as make many-scheduler prints it"
     try:
         parts = urlsplit(address if "://" in address else f"//{address}")
-        host, port = parts.hostname or "", parts.port or PORT
+        host, port = parts.hostname or "", parts.port or SCHEDULER_PORT
     except ValueError:
         host = ""
     if not host or parts.scheme not in ("", "tcp", "tls"):

@@ -1,8 +1,4 @@
-"""Dask's scheduler, for many pictures on several machines.
-
-Listens on one address alone. Peers show each other certificates (make many-certificates), which may be missing only
-where no other machine can reach it: whoever reaches a scheduler without them can run programs on every worker.
-"""
+"""Dask's scheduler, on one address."""
 
 from __future__ import annotations
 
@@ -10,33 +6,27 @@ import asyncio
 import sys
 from pathlib import Path
 
-import click
 import dask
 from distributed import Scheduler
 
-from layers.common.errors import RarError, run_command
+from layers.common.errors import RarError
 from tools.common.addresses import in_url
-from tools.many.options import certificates_option
-from tools.many.peer import PORT, for_address
+from tools.many.peer import for_address
 from tools.many.serving import reason, until_stopped, use_settings
 
 STATUS_PAGES = ["distributed.http.scheduler.info", "distributed.http.statics"]
 
 
-@click.command(help=__doc__)
-@click.option("--listen", default="127.0.0.1", show_default=True, help="this machine's address for the others")
-@click.option("--port", default=PORT, show_default=True, type=click.IntRange(0, 65535), help="0: any free one")
-@certificates_option
-@click.option("--dashboard", type=click.IntRange(1, 65535), help="port for Dask's status pages, without any (none)")
-def main(listen: str, port: int, certificates: Path, dashboard: int | None) -> None:
+def serve(listen: str, port: int, certificates: Path, dashboard: int | None) -> None:
+    """Serve until Ctrl-C. dashboard: port for Dask's status pages. RarError as `for_address`, and for a bad address."""
     use_settings()
     security = for_address(listen, certificates)
-    protocol = "tls" if security else "tcp"
     if dashboard:
         dask.config.set({"distributed.scheduler.http.routes": STATUS_PAGES})
         page = f"http://{in_url(listen)}:{dashboard}/info/main/workers.html"
         print(f"{page} shows everyone who reaches it what the workers do.", file=sys.stderr)
-    asyncio.run(_serve(listen, port, dashboard, security=security, protocol=protocol))
+    kind = {"security": security, "protocol": "tls" if security else "tcp"}
+    asyncio.run(_serve(listen, port, dashboard, **kind))
 
 
 async def _serve(listen: str, port: int, dashboard: int | None, **kind: object) -> None:
@@ -48,7 +38,3 @@ async def _serve(listen: str, port: int, dashboard: int | None, **kind: object) 
     print(f"Scheduler at: {scheduler.address}", flush=True)
     await until_stopped(scheduler.finished())
     await scheduler.close()
-
-
-if __name__ == "__main__":
-    run_command(main)

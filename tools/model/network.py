@@ -122,11 +122,13 @@ def shared_product(name: str, bottom: Blob, units: int, lr: float, bias: float =
 def lstm(n: Net, name: str, t: int, phi: Blob, units: int, preset: Preset) -> tuple[Blob, Blob]:
     """Eqs. (3)-(8): the gates see [C, h, Phi], the candidate [h, Phi]. Returns C_{t+1}, h_{t+1} (1, N, units)."""
     c, h = n[f"{name}_c_{t}"], n[f"{name}_h_{t}"]
-    rate = preset.attention_lr if name == "a_lstm" else preset.refinement_lr
+    looks = name == "a_lstm"
+    rate = preset.attention_lr if looks else preset.refinement_lr
+    open_by = preset.attention_gate_bias if looks else preset.gate_bias
     candidate_input = n[f"{name}_h_phi_{t}"] = L.Concat(h, phi, axis=2)
     gate_input = n[f"{name}_c_h_phi_{t}"] = L.Concat(c, candidate_input, axis=2)
     activations = []  # in the order LSTMUnit reads them; it applies the sigmoids and the tanh
-    for part, bias in (("input", 0), ("forget", 0), ("output", preset.gate_bias)):
+    for part, bias in (("input", 0), ("forget", 0), ("output", open_by)):
         n[f"{name}_{part}_{t}"] = shared_product(f"{name}_{part}", gate_input, units, rate * preset.gate_lr, bias)
         activations.append(n[f"{name}_{part}_{t}"])
     n[f"{name}_candidate_{t}"] = shared_product(f"{name}_candidate", candidate_input, units, rate * preset.lstm_lr)

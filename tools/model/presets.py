@@ -6,6 +6,7 @@ under prototxt/. Files of the others, and of variants such as "vgg19_128+steps=8
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,7 +62,7 @@ class Preset:
         deconv7 (layers/mean_shift.py), and its weight, per px, beside theirs; radius 0: no such feature.
     support, inlier_threshold: of the robust start, the number of basis shapes combined, |c|_0 of eq. (11), and the
         residual, in inter-pupil distances, above which a landmark counts in |S - S_d|_0. Support 0: 40 or 100,
-        whichever has the lower objective. Few follow fewer of S_d's errors, and leave more of the face to the steps.
+        whichever has the lower objective. Fewer shapes repeat fewer errors of S_d and leave more to the steps.
     conv8_weight, refinement_weight, reward_weight: weights of the three losses, the last two on px^2 of a 256 px crop.
         The paper's (18) has one weight for the last two.
     input_scale: multiplies the image; 1 for VGG-19's weights, small for weights that start at random.
@@ -69,7 +70,7 @@ class Preset:
         good already is made worse by untrained LSTMs; with one rate for both, the gates learn to shut before the
         candidates learn anything, and stay shut.
     attention_lr, refinement_lr: multiply the rates of A-LSTM and of R-LSTM; 0 keeps one as it is.
-    gate_bias: initial bias of the output gates.
+    gate_bias, attention_gate_bias: initial bias of R-LSTM's and of A-LSTM's output gate.
     estimator: A-LSTM's gradient. "straight_through": of the reward and of (17), back through (19), (17) and (16) to the
         weights and as if these were sum_c p_c Gamma(c); the reward teaches R-LSTM too. "counterfactual": of the mean
         reward of every centre's own next shape, one step. "reinforce": of the rewards of sampled centres. The last
@@ -110,6 +111,7 @@ class Preset:
     refinement_weight: float = 0.1
     reward_weight: float = 0.1
     gate_bias: float = 1.0
+    attention_gate_bias: float = 1.0
     eta: float = 0.9
     temperature: float = 0.1
     initialisation: str = "robust"
@@ -304,12 +306,22 @@ def _with_unit_weights(preset: Preset) -> Preset:
 
 
 def _with_peak(preset: Preset) -> Preset:
-    """The preset for Gamma read as "peak": weights up to 1, applied twice.
+    """The preset for Gamma read as "peak": weights up to 1, L times those that sum to 1, and applied twice.
 
-    R-LSTM's features and lever are then those of unit weights; A-LSTM, which sees no Gamma, keeps its features.
+    R-LSTM's features are taken back by L, the losses by L^2. Its output gates start as much further shut, so that the
+    first steps are as long, and are learnt as fast, as with a sum of 1; they can open to steps L times as long. A-LSTM,
+    which sees no Gamma, keeps its features.
     """
-    start = _with_unit_weights(preset)
-    return replace(start, attention_scale=preset.attention_scale or preset.feature_scale)
+    share = 1 / preset.landmarks
+    opened = share / (1 + math.exp(-preset.gate_bias))
+    return replace(
+        preset,
+        feature_scale=preset.feature_scale * share,
+        attention_scale=preset.attention_scale or preset.feature_scale,
+        refinement_weight=preset.refinement_weight * share**2,
+        reward_weight=preset.reward_weight * share**2,
+        gate_bias=round(math.log(opened / (1 - opened)), 2),
+    )
 
 
 def _change(text: str) -> tuple[str, Any]:

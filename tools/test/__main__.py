@@ -64,8 +64,9 @@ def main(
     test_faces(words, standalone_mode=False)
     if protocol == "300w":
         log = run_of(context) / "log.csv"
+        logged = log.is_file() and len(log.read_text(encoding="utf-8").splitlines()) > 1
         drawn = ["--results", str(results), "--data", str(data), "--out", str(out / "pictures")]
-        draw([*drawn, *(["--log", str(log)] if log.is_file() else [])], standalone_mode=False)
+        draw([*drawn, *(["--log", str(log)] if logged else [])], standalone_mode=False)
     evaluate([protocol, "--results", str(results)], standalone_mode=False)
 
 

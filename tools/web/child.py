@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -15,6 +16,7 @@ from tools.web.refused import Refused
 
 WORKER = "tools.web.worker"
 START_SECONDS = 120
+DYING = 0.1  # s in which it may be ending by itself: asyncio loses track of a process that is killed then
 NOISE = 4096  # bytes of what it prints, at a time
 
 
@@ -120,9 +122,15 @@ async def _reply(process: Process) -> Answer:
 
 
 async def _kill(process: Process) -> None:
-    if process.returncode is None:
+    try:
+        await asyncio.wait_for(process.wait(), DYING)
+    except TimeoutError:
         process.kill()
-    await process.wait()
+        await process.wait()
+    assert process.stdin
+    process.stdin.close()
+    with contextlib.suppress(OSError):  # of a picture that it has not read to the end
+        await process.stdin.wait_closed()
 
 
 async def _repeat(process: Process) -> None:

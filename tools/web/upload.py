@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.requests import Request
@@ -31,20 +31,30 @@ class Uploads:
         """
         if int(request.headers.get("content-length", 0)) > MOST_BYTES:
             raise Refused(413, LARGE)
-        body, now = bytearray(), asyncio.get_running_loop().time
-        end = now() + BODY_SECONDS
+        body = bytearray()
         try:
-            async with asyncio.timeout(PAUSE_SECONDS) as deadline:
-                async for piece in request.stream():
-                    deadline.reschedule(min(end, now() + PAUSE_SECONDS))
-                    if len(body) + len(piece) > MOST_BYTES:
-                        raise Refused(413, LARGE)
-                    if self._held + len(piece) > MOST_HELD:
-                        raise Refused(503, FULL)
-                    self._held += len(piece)
-                    body += piece
+            async for piece in _in_time(request.stream()):
+                if len(body) + len(piece) > MOST_BYTES:
+                    raise Refused(413, LARGE)
+                if self._held + len(piece) > MOST_HELD:
+                    raise Refused(503, FULL)
+                self._held += len(piece)
+                body += piece
             yield body
-        except TimeoutError:
-            raise Refused(408, SLOW) from None
         finally:
             self._held -= len(body)
+
+
+async def _in_time(pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """The pieces of a body; Refused when the next one, or all of them, take too long."""
+    now = asyncio.get_running_loop().time
+    end = now() + BODY_SECONDS
+    while True:
+        try:
+            async with asyncio.timeout_at(min(end, now() + PAUSE_SECONDS)):
+                piece = await anext(pieces, None)
+        except TimeoutError:
+            raise Refused(408, SLOW) from None
+        if piece is None:
+            return
+        yield piece

@@ -15,6 +15,7 @@ from tools.build import venv
 from tools.build.environment import PROJECT, caffe_environment
 
 PYTHON = venv.python("many")
+PATIENCE = 300  # s, on a machine that has other work
 LISTEN = "0A"  # in /proc/net/tcp
 
 
@@ -23,9 +24,8 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, cwd=PROJECT, env=environment(**variables), capture_output=True, text=True, timeout=120, check=False
-    )
+    env = environment(**variables)
+    return subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def running(command: list[str], **variables: str) -> Iterator[subprocess.Popen[s
         process.communicate()
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, "waited in vain"
@@ -49,9 +49,9 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     return value
 
 
-def command(module: str, *words: str | Path) -> list[str]:
-    """python3 -m tools.many.MODULE WORDS in that environment."""
-    return [str(PYTHON), "-m", f"tools.many.{module}", *map(str, words)]
+def command(name: str, *words: str | Path) -> list[str]:
+    """rar-caffe many-NAME WORDS, in that environment."""
+    return [str(PYTHON), "-m", "tools.cli", f"many-{name}", *map(str, words)]
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def scheduler(listen: str, certificates: Path, **variables: str) -> Iterator[tup
 @contextmanager
 def workers_of(scheduler: str, listen: str, certificates: Path) -> Iterator[subprocess.Popen[str]]:
     """One worker, which has joined."""
-    words = command("workers", scheduler, "--listen", listen, "--certificates", certificates, "--workers", "1")
+    words = command("worker", scheduler, "--listen", listen, "--certificates", certificates, "--workers", "1")
     with running(words) as process:
         assert process.stdout is not None
         assert "1 processes on" in process.stdout.readline()

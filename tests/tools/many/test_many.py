@@ -17,7 +17,7 @@ import pytest
 
 from data_prep.images import read_upright
 from tests.conftest import packages
-from tests.tools.many.commands import PYTHON, command, listening, run, running, scheduler, until, workers_of
+from tests.tools.many.commands import PATIENCE, PYTHON, command, listening, run, running, scheduler, until, workers_of
 from tests.tools.small import SMALL, write_project
 from tools.detect import Detector
 from tools.model.presets import TINY
@@ -137,7 +137,7 @@ def killed_in_the_middle(command: list[str], out: Path, whole: int, victim: Call
         before = {path: path.stat().st_mtime_ns for path in parts(out)}
         children = workers(process.pid)
         os.kill(victim(process.pid), signal.SIGKILL)
-        process.wait(60)
+        process.wait(PATIENCE)
         until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
     assert len(before) < whole, "it was killed in the middle"
     return before

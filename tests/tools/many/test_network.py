@@ -105,7 +105,7 @@ def test_nothing_begins_where_others_reach_it_without_certificates(tmp_path: Pat
     none = tmp_path / "none"
     wanted = f"{listen} can be reached from other machines, and there are no certificates at {none}: make them on one"
     words = ["--listen", listen, "--certificates", str(none)]
-    for those in (command("scheduler", *words), command("workers", "tcp://127.0.0.1:9", *words)):
+    for those in (command("scheduler", *words), command("worker", "tcp://127.0.0.1:9", *words)):
         assert wanted in refused(those)
 
 
@@ -120,16 +120,16 @@ def test_nothing_begins_where_others_reach_it_without_certificates(tmp_path: Pat
     ],
 )
 def test_a_scheduler_elsewhere_wants_tls(tmp_path: Path, address: str, said: str) -> None:
-    assert said in refused(command("workers", address, "--certificates", tmp_path / "none"))
+    assert said in refused(command("worker", address, "--certificates", tmp_path / "none"))
 
 
 def test_a_worker_that_the_scheduler_could_not_reach_is_refused(tmp_path: Path) -> None:
-    words = command("workers", "tls://192.0.2.7", "--certificates", certificates(tmp_path / "ours"))
+    words = command("worker", "tls://192.0.2.7", "--certificates", certificates(tmp_path / "ours"))
     assert "tls://192.0.2.7:8786 is another machine, which cannot reach 127.0.0.1: give this" in refused(words)
 
 
 def test_a_worker_of_another_authority_says_so_in_one_line(cluster: Cluster, tmp_path: Path) -> None:
-    words = command("workers", cluster.address, "--listen", HERE, "--certificates", certificates(tmp_path / "other"))
+    words = command("worker", cluster.address, "--listen", HERE, "--certificates", certificates(tmp_path / "other"))
     said = refused(words)
     assert f"cannot join the scheduler at {cluster.address}" in said and "certificate verify failed" in said
 

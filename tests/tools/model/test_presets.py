@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from layers.common import paper
@@ -115,6 +116,20 @@ def test_under_peak_the_attentionless_net_is_the_same_net_without_damping() -> N
     peak, ones = preset("tiny+gamma=peak"), preset("tiny+gamma=peak+weighting=ones")
     assert replace(ones, name=peak.name, weighting="gaussian") == peak
     assert peak.attention_scale == preset("tiny").feature_scale, "A-LSTM sees no Gamma"
+
+
+@pytest.mark.parametrize("name", ["compact", "vgg19_128"])
+def test_under_peak_the_first_steps_are_those_of_a_sum_of_1(name: str) -> None:
+    """Where every landmark weighs 1 or 1/L: features as strong, steps as long, losses as large."""
+    summed, peak = preset(name), preset(f"{name}+gamma=peak")
+    landmarks = summed.landmarks
+    opened = [1 / (1 + np.exp(-chosen.gate_bias)) for chosen in (summed, peak)]
+    assert peak.feature_scale * 1 == pytest.approx(summed.feature_scale / landmarks)
+    assert opened[1] * 1 == pytest.approx(opened[0] / landmarks, rel=0.01)
+    losses = [chosen.refinement_weight * weight**2 for chosen, weight in ((summed, 1 / landmarks), (peak, 1.0))]
+    assert losses[1] == pytest.approx(losses[0])
+    assert (peak.lstm_lr, peak.gate_lr) == (summed.lstm_lr, summed.gate_lr)
+    assert peak.attention_gate_bias == summed.attention_gate_bias
 
 
 def test_switches_are_read() -> None:
