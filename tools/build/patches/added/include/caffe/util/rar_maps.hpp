@@ -24,10 +24,10 @@ struct Maps {
   int num, channels, height, width;
 };
 
-/// @brief The nearest pixel; a shape that ran away stays within a million.
+/// @brief The nearest pixel, -10^6 to 10^6; of NaN the first of these.
 inline int nearest(float coordinate) {
   return static_cast<int>(
-      std::nearbyint(std::min(std::max(coordinate, -1e6f), 1e6f)));
+      std::nearbyint(std::min(std::max(-1e6f, coordinate), 1e6f)));
 }
 
 /// @brief What lies within `radius` of a pixel, and on the map.
