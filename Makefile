@@ -137,8 +137,8 @@ demo: ## all of it on embedded synthetic faces, no download: data, training of `
 bench: ## time and memory beside stock Caffe and PyTorch: [PRESETS="vgg19 tiny" TORCH_PYTHON= GPU=1 BENCH=bench]
 	@$(RAR) bench $(foreach p,$(PRESETS),--preset $(call quoted,$(p))) $(call option,torch-python,TORCH_PYTHON) $(call flag,gpu,GPU) $(call option,out,BENCH)
 
-test: ## the tests, all that this machine can run; what they need is fetched first
-	@$(RAR) self-test
+test: ## the tests, all that this machine can run; what they need is fetched first [SLOW=1: those of a minute or more too]
+	@$(RAR) self-test $(call flag,slow,SLOW)
 
 test-gpu: ## the tests of layers and kernels on GPU 0, and those that need a GPU (after make caffe CUDA=1, make cupy)
 	@$(RAR) run python3 -m pytest --gpu tests/layers tests/gpu

@@ -20,10 +20,12 @@ os.environ.setdefault("GLOG_minloglevel", "2")  # before caffe is imported: its 
 
 PROJECT = Path(__file__).resolve().parent.parent
 NO_GPU = "no GPU here that Caffe can use"
+SLOW = "slow: make test SLOW=1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--gpu", action="store_true", help="test the layers on GPU 0 instead of the CPU")
+    parser.addoption("--slow", action="store_true", help="also the tests marked slow, a minute or more each")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,9 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{NO_GPU}: {why}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need a GPU or real faces say so by what they ask for: -m "not gpu and not data"."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Slow tests skip without --slow. Those that need a GPU or real faces get their markers by what they ask for."""
     for item in items:
+        if item.get_closest_marker("slow") and not config.getoption("--slow"):
+            item.add_marker(pytest.mark.skip(reason=SLOW))
         asked = set(getattr(item, "fixturenames", ()))
         for name, marker in (("gpu", pytest.mark.gpu), ("shared_data", pytest.mark.data)):
             if name in asked:
@@ -43,11 +47,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
-    names = [report.nodeid for report in skipped if NO_GPU in str(report.longrepr)]
-    if names:
-        terminalreporter.section(f"{len(names)} tests not run for want of a GPU; where there is one: make test-gpu")
-        for name in names:
-            terminalreporter.write_line(name)
+    reasons = {NO_GPU: "for want of a GPU; where there is one: make test-gpu", SLOW: f"for they are {SLOW}"}
+    for why, remedy in reasons.items():
+        if names := [report.nodeid for report in skipped if why in str(report.longrepr)]:
+            terminalreporter.section(f"{len(names)} tests not run {remedy}")
+            for name in names:
+                terminalreporter.write_line(name)
 
 
 def packages(group: str) -> Path:
