@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from layers.attention import DRAWING
 from layers.common import paper
+from layers.common.choices import DRAWING
 from layers.common.gamma import PRINTED
 from layers.common.schemes import scheme
 from layers.counterfactual import PARTS

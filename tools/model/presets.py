@@ -8,19 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 from layers.common import paper
 from layers.common.errors import RarError
 from layers.common.face_fit import FitSettings
 from layers.common.gamma import GammaReading
-
-# Settings that shape the training net; the words of the others are the layers' own.
-WORDS = {
-    "estimator": ("straight_through", "counterfactual", "reinforce"),
-    "reward": ("weighted", "unweighted"),
-}
-SWITCH = {"0": False, "1": True}
+from layers.common.schemes import SCHEMES
+from tools.model.settings import SETTINGS, changed, check
 
 
 @dataclass(frozen=True)
@@ -258,13 +252,13 @@ COMMITTED = ("vgg19", "vgg19_128", "compact", "tiny", "aflw_compact")  # those w
 def preset(name: str) -> Preset:
     """The preset called `name`, or a variant of one: "vgg19_128+weighting=uniform+steps=20".
 
-    A variant is a preset with other settings, any field of Preset that is a number or a word. RarError for an unknown
-    preset or setting, or a start that cannot be fitted.
+    A variant is a preset with other settings, of those in tools/model/settings.py. RarError for an unknown preset, an
+    unknown setting, and settings that no net can have.
     """
     base, *changes = name.split("+")
     if base not in PRESETS:
         raise RarError(f"no preset {base!r}: choose one of {', '.join(PRESETS)}")
-    settings = dict(_change(change) for change in changes)
+    settings = dict(changed(change) for change in changes)
     start = PRESETS[base]
     if settings.get("gamma") == "peak":
         start = _with_peak(start)
@@ -277,10 +271,12 @@ def preset(name: str) -> Preset:
 
 def _check(preset: Preset) -> None:
     """RarError, here and not hours later when the steps are to be trained, for settings that no net can have."""
-    _ = preset.fit, preset.reading
-    for field, known in WORDS.items():
-        if getattr(preset, field) not in known:
-            raise RarError(f"{field} of a preset is one of {', '.join(known)}, not {getattr(preset, field)!r}")
+    for name in SETTINGS:
+        check(name, getattr(preset, name))
+    if preset.crop_size % 4:
+        raise RarError(f"crop_size of a preset is a multiple of 4, for its two poolings, not {preset.crop_size}")
+    if (count := SCHEMES[preset.scheme].landmarks) != preset.landmarks:
+        raise RarError(f"scheme {preset.scheme} has {count} landmarks, not {preset.landmarks}")
     if preset.estimator == "reinforce" and preset.policy not in ("sample", "stochastic"):
         raise RarError("estimator=reinforce learns from centres that are drawn: add policy=sample")
     if preset.reading.twice and preset.weighting == "uniform":
@@ -323,15 +319,3 @@ def _with_peak(preset: Preset) -> Preset:
         gate_bias=round(math.log(opened / (1 - opened)), 2),
     )
 
-
-def _change(text: str) -> tuple[str, Any]:
-    """A setting of a variant: its field and its value, of the field's own type."""
-    field, _, value = text.partition("=")
-    kinds = {name: type(value) for name, value in vars(VGG19).items() if type(value) in (str, int, float, bool)}
-    if field not in kinds or field == "name":
-        raise RarError(f"a preset has no setting {field!r}: see tools/model/presets.py")
-    try:
-        return field, SWITCH[value] if kinds[field] is bool else kinds[field](value)
-    except (ValueError, KeyError):
-        kind = "switch, 0 or 1" if kinds[field] is bool else kinds[field].__name__
-        raise RarError(f"{field} of a preset is no {kind}: {value!r}") from None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import click
 
-from data_prep.manifest import read_manifest
+from data_prep.manifest import origin, read_manifest
 from layers.common.errors import run_command
 from tools.draw.__main__ import main as draw
 from tools.evaluate.__main__ import main as evaluate
@@ -35,14 +35,21 @@ PROTOCOLS = {
 OF_RAW = {"cofw": "cofw", "mtfl": "aflw"}  # what a manifest calls its data set; all else is tested as 300-W
 
 
+def protocol_of(data: Path) -> str:
+    """By what raw data set the sets that are to be tested come from."""
+    manifest = read_manifest(data)
+    raws = {origin(manifest, name).raw for name in manifest["sets"]}
+    return next((OF_RAW[raw] for raw in raws if raw in OF_RAW), "300w")
+
+
 @click.command(help=__doc__)
 @model_options_for("vgg19")
 @click.option("--data", type=PATH, help="prepared data  [default: of the protocol and the preset's crop size]")
 @click.option("--protocol", type=click.Choice(list(PROTOCOLS)), help="[default: as the data, else 300w]")
 @in_run("--out", "", "folder for the results file and pictures/")
-@click.option("--batch", default=1, show_default=True, help="faces at a time")
+@click.option("--batch", default=1, show_default=True, type=click.IntRange(1), help="faces at a time")
 @click.option("--gpu", type=click.IntRange(0), help="number of the GPU to use; without it the CPU is used")
-@click.option("--trained-seed", type=int, help="of the training, for results that are to be compared by seed")
+@click.option("--trained-seed", type=click.IntRange(0), help="of the training, to compare results by seed")
 @click.pass_context
 def main(
     context: click.Context,
@@ -55,7 +62,7 @@ def main(
     gpu: int | None,
     trained_seed: int | None,
 ) -> None:
-    protocol = protocol or (OF_RAW.get(str(read_manifest(data).get("raw")), "300w") if data else "300w")
+    protocol = protocol or (protocol_of(data) if data else "300w")
     chosen = PROTOCOLS[protocol]
     data, results = data or prepared_folder(name, chosen.data_set), out / chosen.results
     words = ["--preset", name, "--weights", str(weights), "--data", str(data), "--sets", ",".join(chosen.sets)]
