@@ -72,9 +72,6 @@ class RefinementLossLayer(RarLayer):
 
     bottoms = ("delta", "s_hat", "shape", "gamma")
 
-    def native_pass(self, twins: Any) -> Any:
-        return twins.refinement_loss()
-
     def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
         return [()]
 

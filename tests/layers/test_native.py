@@ -86,14 +86,10 @@ def update(i: Inputs) -> dict[str, Array]:
     return {"h": i.row(2), "gamma": i.positive(), "s_hat": i.shapes(reach=50)}
 
 
-def residual(i: Inputs) -> dict[str, Array]:
-    return {name: i.shapes(reach=50) for name in ("delta", "s_hat", "shape")} | {"gamma": i.positive()}
-
-
 DECODE, LOSS = "heatmap.HeatmapDecodeLayer", "heatmap.SoftmaxRegressionLossLayer"
 FEATURE, SHIFT = "shape_indexed.ShapeIndexedFeatureLayer", "mean_shift.MeanShiftLayer"
 ATTENTION, REWEIGHT = "attention.AttentionCentreLayer", "reweight.ReweightLayer"
-UPDATE, REFINEMENT = "refinement.ShapeUpdateLayer", "refinement.RefinementLossLayer"
+UPDATE = "refinement.ShapeUpdateLayer"
 CHOICE = ["centre", "gamma"]
 # The layer, what it is given, its tops, its settings.
 Case = tuple[str, Callable[[Inputs], dict[str, Array]], list[str], dict[str, Any]]
@@ -114,7 +110,6 @@ CASES: dict[str, Case] = {
     "weighting": (REWEIGHT, weighting, ["x"], {"scale": 0.3}),
     "update": (UPDATE, update, ["delta", "moved"], {"alpha": 12.0}),
     "update, Gamma twice": (UPDATE, update, ["delta", "moved"], {"alpha": 12.0, "gamma_twice": True}),
-    "refinement loss": (REFINEMENT, residual, ["loss"], {}),
 }
 
 

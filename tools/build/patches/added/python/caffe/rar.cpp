@@ -70,7 +70,6 @@ void define_rar() {
   bp::def("centre", &centre);
   bp::def("reweight", &rar::reweight);
   bp::def("update_shape", &rar::update_shape);
-  bp::def("refinement_loss", &rar::refinement_loss);
 }
 
 }  // namespace caffe

@@ -6,8 +6,18 @@
 #include <numeric>
 #include <vector>
 
+#include "caffe/util/mkl_alternate.hpp"
 #include "caffe/util/rar.hpp"
 #include "caffe/util/simd.hpp"
+
+// LAPACK, which OpenBLAS carries.
+extern "C" {
+void dpotrf_(const char* half, const int* n, double* matrix, const int* stride,
+    int* failed);
+void dpotrs_(const char* half, const int* n, const int* columns,
+    const double* factor, const int* stride, double* x, const int* x_stride,
+    int* failed);
+}
 
 namespace caffe {
 namespace rar {
@@ -110,131 +120,57 @@ CAFFE_CLONES void residuals(int landmarks, const float* basis_x,
   std::copy(count, count + kLanes, outliers);
 }
 
-const int kBlock = 8;  // rows of matrices are whole blocks
-
-int blocks(int n) { return (n + kBlock - 1) / kBlock * kBlock; }
-
-// The lower triangle of `normal` (n, stride) += the outer products of four rows
-// (4, stride), and more beside it.
-CAFFE_CLONES void add_outer_products(int n, int stride, const double* rows,
-    double* normal) {
-  const double *a = rows, *b = a + stride, *c = b + stride, *d = c + stride;
-  for (int i = 0; i < n; ++i) {
-    double* out = normal + static_cast<size_t>(i) * stride;
-    const double ai = a[i], bi = b[i], ci = c[i], di = d[i];
-    for (int j = 0; j <= i; j += kBlock) {
-#pragma omp simd
-      for (int lane = j; lane < j + kBlock; ++lane) {
-        out[lane] += ai * a[lane] + bi * b[lane] + ci * c[lane] + di * d[lane];
-      }
-    }
-  }
-}
-
-// Cholesky's factor of a positive definite matrix (n, stride), of which the
-// lower triangle is given and used, in its place; its diagonal inverted.
-// `column` (stride): room.
-CAFFE_CLONES void factorise(int n, int stride, double* matrix,
-    double* column) {
-  std::fill(column, column + stride, 0.);
-  for (int j = 0; j < n; ++j) {
-    double* diagonal = matrix + static_cast<size_t>(j) * (stride + 1);
-    *diagonal = 1 / std::sqrt(*diagonal);
-    for (int i = j + 1; i < n; ++i) {
-      double* entry = matrix + static_cast<size_t>(i) * stride + j;
-      column[i] = *entry *= *diagonal;
-    }
-    column[j] = 0;  // so whole blocks can be used
-    for (int i = j + 1; i < n; ++i) {
-      double* row = matrix + static_cast<size_t>(i) * stride;
-      const double factor = column[i];
-      for (int k = (j + 1) / kBlock * kBlock; k <= i; k += kBlock) {
-#pragma omp simd
-        for (int lane = k; lane < k + kBlock; ++lane) {
-          row[lane] -= factor * column[lane];
-        }
-      }
-    }
-  }
-}
-
-// x = (factor factor^T)^-1 x, with the factor of `factorise`
-CAFFE_CLONES void solve(int n, int stride, const double* factor, double* x) {
-  for (int i = 0; i < n; ++i) {
-    const double* row = factor + static_cast<size_t>(i) * stride;
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int j = 0; j < i; ++j) { sum += row[j] * x[j]; }
-    x[i] = (x[i] - sum) * row[i];
-  }
-  for (int i = n - 1; i >= 0; --i) {
-    const double* row = factor + static_cast<size_t>(i) * stride;
-    x[i] *= row[i];
-    const double last = x[i];
-#pragma omp simd
-    for (int j = 0; j < i; ++j) { x[j] -= last * row[j]; }
-  }
-}
-
-// The ridge solution c of directions c ~ offset over the landmarks kept.
+// The ridge solution of directions c ~ offset over the landmarks kept:
+// (D^T D + ridge I) c = D^T offset, with a row of D for every x and y.
 class Ridge {
  public:
   Ridge(const std::vector<Shape>& directions, double ridge)
-      : n_(directions.size()), stride_(blocks(n_)), ridge_(ridge) {
-    const int landmarks = n_ ? directions[0].size() : 0;
-    rows_.resize(2 * stride_ * landmarks);
-    for (int i = 0; i < n_; ++i) {
-      for (int l = 0; l < landmarks; ++l) {
-        rows_[2 * l * stride_ + i] = directions[i][l].real();
-        rows_[(2 * l + 1) * stride_ + i] = directions[i][l].imag();
-      }
-    }
-  }
+      : n_(directions.size()), ridge_(ridge), directions_(directions) {}
 
-  std::vector<double> Solve(const Choice& keep,
-      const Shape& offset) {
-    if (keep != kept_) { Factorise(keep); }
+  std::vector<double> Solve(const Choice& keep, const Shape& offset) {
     std::vector<double> solution(n_);
+    if (n_ == 0) { return solution; }
+    if (keep != kept_) { Factorise(keep); }
+    std::vector<double> wanted;
     for_each_kept(keep, [&](int l) {
-      const double *real = Rows(l), *imaginary = real + stride_;
-      for (int i = 0; i < n_; ++i) {
-        solution[i] +=
-            offset[l].real() * real[i] + offset[l].imag() * imaginary[i];
-      }
+      wanted.push_back(offset[l].real());
+      wanted.push_back(offset[l].imag());
     });
-    solve(n_, stride_, factor_.data(), solution.data());
+    cblas_dgemv(CblasColMajor, CblasNoTrans, n_, wanted.size(), 1,
+        rows_.data(), n_, wanted.data(), 1, 0, solution.data(), 1);
+    const int one = 1;
+    int failed;
+    dpotrs_("L", &n_, &one, factor_.data(), &n_, solution.data(), &n_, &failed);
     return solution;
   }
 
  private:
-  const double* Rows(int l) const { return rows_.data() + 2 * l * stride_; }
-
   void Factorise(const Choice& keep) {
     kept_ = keep;
-    factor_.assign(static_cast<size_t>(n_) * stride_, 0);
-    std::vector<double> four;
+    rows_.clear();
     for_each_kept(keep, [&](int l) {
-      four.insert(four.end(), Rows(l), Rows(l) + 2 * stride_);
-      if (four.size() == 4u * stride_) { AddFour(&four); }
+      for (const Shape& shape : directions_) {
+        rows_.push_back(shape[l].real());
+      }
+      for (const Shape& shape : directions_) {
+        rows_.push_back(shape[l].imag());
+      }
     });
-    four.resize(4 * stride_);  // an odd landmark, and zeros
-    AddFour(&four);
+    factor_.assign(static_cast<size_t>(n_) * n_, 0);
     for (int i = 0; i < n_; ++i) {
-      factor_[static_cast<size_t>(i) * stride_ + i] += ridge_;
+      factor_[static_cast<size_t>(i) * (n_ + 1)] = ridge_;
     }
-    std::vector<double> column(stride_);
-    factorise(n_, stride_, factor_.data(), column.data());
+    cblas_dsyrk(CblasColMajor, CblasLower, CblasNoTrans, n_, rows_.size() / n_,
+        1, rows_.data(), n_, 1, factor_.data(), n_);
+    int failed;  // never: the ridge makes it positive definite
+    dpotrf_("L", &n_, factor_.data(), &n_, &failed);
   }
 
-  void AddFour(std::vector<double>* rows) {
-    add_outer_products(n_, stride_, rows->data(), factor_.data());
-    rows->clear();
-  }
-
-  int n_, stride_;
+  int n_;
   double ridge_;
-  std::vector<double> rows_;    ///< of each landmark x and y, (L, 2, stride)
-  std::vector<double> factor_;  ///< of the normal matrix over kept_
+  std::vector<Shape> directions_;
+  std::vector<double> rows_;    ///< D over kept_, (2 kept, n)
+  std::vector<double> factor_;  ///< of the normal matrix, by Cholesky
   Choice kept_;
 };
 

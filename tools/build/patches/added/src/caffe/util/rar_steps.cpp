@@ -407,48 +407,6 @@ class UpdateShape : public NativePass<float> {
   bool twice_;
 };
 
-class RefinementLoss : public NativePass<float> {
- public:
-  virtual bool Forward(const Blobs& bottom, const Blobs& top) {
-    double sum = 0;
-    ForEach(bottom, [&](int, float weight, float residual) {
-      const double weighted = static_cast<double>(weight) * residual;
-      sum += weighted * weighted;
-    });
-    top[0]->mutable_cpu_data()[0] = sum / bottom[0]->shape(0);
-    return true;
-  }
-
-  virtual void Backward(const Blobs& top, const std::vector<bool>& wanted,
-      const Blobs& bottom) {
-    const float scale = 2 * top[0]->cpu_diff()[0] / bottom[0]->shape(0);
-    for (int b = 0; b < 4; ++b) {
-      if (!wanted[b]) { continue; }
-      if (b < 2) {
-        float* gradient = bottom[b]->mutable_cpu_diff();
-        ForEach(bottom, [&](int i, float weight, float residual) {
-          gradient[i] = scale * weight * weight * residual;
-        });
-      } else {
-        clear_diff(bottom[b]);
-      }
-    }
-  }
-
- private:
-  // Calls visit(i, gamma, delta - (S* - s_hat)) for every coordinate.
-  template <typename Visit>
-  static void ForEach(const Blobs& bottom, Visit visit) {
-    const float* delta = bottom[0]->cpu_data();
-    const float* s_hat = bottom[1]->cpu_data();
-    const float* shape = bottom[2]->cpu_data();
-    const float* gamma = bottom[3]->cpu_data();
-    for (int i = 0; i < bottom[0]->count(); ++i) {
-      visit(i, gamma[i / 2], delta[i] - shape[i] + s_hat[i]);
-    }
-  }
-};
-
 }  // namespace
 
 Pass window_maxima(int window) { return Pass(new WindowMaxima(window)); }
@@ -461,7 +419,6 @@ Pass reweight(float scale) { return Pass(new Reweight(scale)); }
 Pass update_shape(float alpha, bool twice) {
   return Pass(new UpdateShape(alpha, twice));
 }
-Pass refinement_loss() { return Pass(new RefinementLoss); }
 
 }  // namespace rar
 }  // namespace caffe
