@@ -14,7 +14,7 @@ from layers.common.choices import DRAWING, POLICIES, WEIGHTINGS
 from layers.common.errors import RarError
 from layers.common.gamma import GammaReading, gamma_for_centre, gamma_for_every_centre
 from layers.common.schemes import scheme
-from layers.common.shapes import FloatArray
+from layers.common.shapes import FloatArray, left_to_right
 from layers.quiet import caffe
 
 
@@ -100,6 +100,13 @@ class AttentionCentreLayer(RarLayer):
         wanted = ["confidence", "s_hat", *["face"] * (p.policy in DRAWING), *["previous"] * p.no_repeat]
         if len(bottom) != len(wanted):
             raise RarError(f"AttentionCentreLayer: policy {p.policy} takes the bottoms {', '.join(wanted)}")
+
+    def native_pass(self, twins: Any) -> Any:
+        p = self.parameters
+        if (p.weighting, p.policy) != ("gaussian", "argmax") or p.no_repeat:
+            return None
+        pupils = left_to_right(self.scheme.name, np.dtype(np.float32)).tolist()
+        return twins.centre(pupils, p.width, self.reading.twice, p.temperature, p.straight_through)
 
     def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
         n, landmarks = bottom[1].shape[0], bottom[1].shape[1]

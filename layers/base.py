@@ -8,8 +8,9 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from layers import native
 from layers.common.errors import RarError
-from layers.memory import memory_here
+from layers.memory import HostMemory, memory_here
 from layers.quiet import caffe
 
 
@@ -30,11 +31,13 @@ class RarLayer(caffe.Layer):  # type: ignore[misc]
     """Base of the project's Python layers.
 
     A subclass lists its bottoms by name and declares `Parameters`, a dataclass read from the JSON of `param_str`.
-    Caffe calls `reshape` before every forward; blobs are reshaped only when a size changed.
+    Caffe calls `reshape` before every forward; blobs are reshaped only when a size changed, and `top_shapes` depends on
+    nothing but the bottoms' sizes.
     `memory` gives whole maps as arrays where they are, on the host or on the GPU (layers/memory.py).
     """
 
     bottoms: tuple[str, ...] = ()
+    reshapes_once = True  # our Caffe then calls `reshape` when a bottom's size changes, and not before every forward
 
     @dataclasses.dataclass(frozen=True)
     class Parameters:
@@ -48,9 +51,14 @@ class RarLayer(caffe.Layer):  # type: ignore[misc]
         self.parameters: Any = read_parameters(self.Parameters, self.param_str, name)
         self.memory = memory_here()
         self.prepare(bottom, top)
+        on_host = isinstance(self.memory, HostMemory) and native.TWINS is not None
+        self.native = self.native_pass(native.TWINS) if on_host else None
 
     def prepare(self, bottom: Any, top: Any) -> None:
         """One-time work of a subclass, after `self.parameters` is set."""
+
+    def native_pass(self, twins: Any) -> Any:
+        """The compiled twin, which our Caffe runs in place of the passes on the CPU; None: none knows these settings."""
 
     def reshape(self, bottom: Any, top: Any) -> None:
         """Give every top the shape that `top_shapes` returns for it. The passes that follow are of this thread."""

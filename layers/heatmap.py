@@ -26,6 +26,9 @@ class SoftmaxRegressionLossLayer(RarLayer):
     class Parameters:
         sigma: float
 
+    def native_pass(self, twins: Any) -> Any:
+        return twins.softmax_regression_loss(self.parameters.sigma)
+
     def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
         return [()]
 
@@ -61,6 +64,9 @@ class HeatmapDecodeLayer(RarLayer):
     @dataclass(frozen=True)
     class Parameters:
         radius: int
+
+    def native_pass(self, twins: Any) -> Any:
+        return twins.decode(self.parameters.radius)
 
     def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
         n, landmarks = bottom[0].shape[0], bottom[0].shape[1]

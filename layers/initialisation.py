@@ -56,6 +56,14 @@ class InitialisationLayer(RarLayer):
             self.blobs[1].data[...] = pool.mean_shape
         self.basis = np.zeros(0)
 
+    def native_pass(self, twins: Any) -> Any:
+        p, s = self.parameters, self.settings
+        if p.mode != "robust":
+            return None
+        space = FaceSpace(np.zeros((p.basis_size, p.landmarks, 2)), s)  # for what does not depend on the basis
+        limits = (s.pose_threshold, s.threshold, s.penalty, s.ridge, s.rounds, space.enough)
+        return twins.robust_initialisation(self.blobs[0], space.subsets.tolist(), *limits, space.supports)
+
     def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
         return [tuple(bottom[0].shape)]
 

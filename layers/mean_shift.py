@@ -36,6 +36,9 @@ class MeanShiftLayer(RarLayer):
         if self.parameters.radius < 1:
             raise RarError("MeanShiftLayer: the radius is at least 1 px")
 
+    def native_pass(self, twins: Any) -> Any:
+        return twins.mean_shift(self.parameters.radius)
+
     def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
         in_place = [tuple(bottom[0].shape)] * (len(top) - 1)
         return [*in_place, tuple(bottom[2].shape)]

@@ -38,6 +38,9 @@ class ShapeUpdateLayer(RarLayer):
         alpha: float
         gamma_twice: bool = False
 
+    def native_pass(self, twins: Any) -> Any:
+        return twins.update_shape(self.parameters.alpha, self.parameters.gamma_twice)
+
     def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
         return [tuple(bottom[2].shape)] * 2
 

@@ -24,6 +24,9 @@ class ReweightLayer(RarLayer):
     class Parameters:
         scale: float = 1.0
 
+    def native_pass(self, twins: Any) -> Any:
+        return twins.reweight(self.parameters.scale)
+
     def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
         n = bottom[0].shape[0]
         return [(1, n, bottom[0].count // n)]

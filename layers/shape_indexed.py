@@ -79,6 +79,9 @@ class ShapeIndexedFeatureLayer(RarLayer):
         if self.parameters.window < 1:
             raise RarError("ShapeIndexedFeatureLayer: the window is at least 1 px")
 
+    def native_pass(self, twins: Any) -> Any:
+        return twins.window_maxima(self.parameters.window)
+
     def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:
         n, channels = bottom[0].shape[0], bottom[0].shape[1]
         in_place = [tuple(bottom[0].shape)] * (len(top) - 1)

@@ -24,7 +24,7 @@ def eye_centres(shape: FloatArray, scheme: Scheme) -> tuple[FloatArray, FloatArr
 
 
 @cache
-def _left_to_right(name: str, dtype: np.dtype[Any]) -> FloatArray:
+def left_to_right(name: str, dtype: np.dtype[Any]) -> FloatArray:
     """Weights (L,) of the landmarks whose sum is the way from the left eye centre to the right one."""
     weights = np.zeros(scheme(name).landmarks, dtype)
     for eye, sign in zip(scheme(name).pupils, (-1, 1), strict=True):
@@ -34,7 +34,7 @@ def _left_to_right(name: str, dtype: np.dtype[Any]) -> FloatArray:
 
 def pupil_distance(shape: FloatArray, scheme: Scheme) -> FloatArray:
     """Inter-pupil distance (...,), the normaliser RAR and its Table 1 call "inter-ocular"."""
-    way = _left_to_right(scheme.name, shape.dtype) @ shape
+    way = left_to_right(scheme.name, shape.dtype) @ shape
     return np.asarray(np.hypot(way[..., 0], way[..., 1]))
 
 

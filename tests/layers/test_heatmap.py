@@ -77,10 +77,10 @@ def test_decode_layer_equals_its_formula_and_leaves_conv8_alone(rng: np.random.G
     np.testing.assert_allclose(partition, np.log(np.exp(scores.astype(np.float64)).sum((2, 3))), rtol=1e-6)
     for tops in (["s_d", "peak"], ["conv8", "s_d", "peak"], ["conv8", "s_d", "peak", "log_partition"]):
         net = forward(python_layer("heatmap.HeatmapDecodeLayer", ["conv8"], tops, radius=2), {"conv8": scores})
-        np.testing.assert_array_equal(net.blobs["s_d"].data, s_d)
-        np.testing.assert_array_equal(net.blobs["peak"].data, peak)
+        np.testing.assert_allclose(net.blobs["s_d"].data, s_d, rtol=1e-6)
+        np.testing.assert_allclose(net.blobs["peak"].data, peak, rtol=1e-6)
         if len(tops) == 4:
-            np.testing.assert_array_equal(net.blobs["log_partition"].data, partition)
+            np.testing.assert_allclose(net.blobs["log_partition"].data, partition, rtol=1e-6)
         np.testing.assert_array_equal(net.blobs["conv8"].data, scores)
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,37 +101,44 @@ def test_rank_0_tests_on_every_row(train: PreparedSet, two_solvers: None) -> Non
     assert rows(net, train) + rows(net, train) == [0, 1, 2, 3]
 
 
-@pytest.fixture
-def readers(monkeypatch: pytest.MonkeyPatch) -> dict[int, threading.Thread]:
+class Readers(dict[int, threading.Thread]):
     """Which thread has read a row, by row."""
-    found: dict[int, threading.Thread] = {}
-    image = PreparedSet.image
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+
+    def record(self, row: int) -> None:
+        with self.changed:
+            self[row] = threading.current_thread()
+            self.changed.notify_all()
+
+    def wait_for(self, rows: set[int]) -> None:
+        """Until these rows are read, and no others."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: set(self) == rows, timeout=120), "the thread reads nothing"
+
+
+@pytest.fixture
+def readers(monkeypatch: pytest.MonkeyPatch) -> Readers:
+    found, image = Readers(), PreparedSet.image
 
     def recorded(faces: PreparedSet, row: int) -> Any:
-        found[row] = threading.current_thread()
+        found.record(row)
         return image(faces, row)
 
     monkeypatch.setattr(PreparedSet, "image", recorded)
     return found
 
 
-def wait(for_what: Callable[[], bool]) -> None:
-    """Until it is so; fails after ten seconds."""
-    end = time.monotonic() + 10
-    while not for_what():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def test_the_next_mini_batch_is_read_by_a_thread(train: PreparedSet, readers: dict[int, threading.Thread]) -> None:
+def test_the_next_mini_batch_is_read_by_a_thread(train: PreparedSet, readers: Readers) -> None:
     net = samples(train.folder)
     net.forward()
-    wait(lambda: set(readers) == {0, 1, 2, 3})
+    readers.wait_for({0, 1, 2, 3})
     assert readers[0] is readers[1] is threading.current_thread()
     assert readers[2] is readers[3] is not threading.current_thread()
     readers.clear()
     net.forward()
-    wait(lambda: set(readers) == {4, 5})
+    readers.wait_for({4, 5})
     assert threading.current_thread() not in readers.values()
 
 
@@ -152,10 +159,11 @@ def test_the_thread_ends_with_the_net(train: PreparedSet) -> None:
     before = set(threading.enumerate())
     net = samples(train.folder)
     net.forward()
-    assert set(threading.enumerate()) > before
+    (reader,) = set(threading.enumerate()) - before
     del net
     gc.collect()
-    wait(lambda: set(threading.enumerate()) == before)
+    reader.join(timeout=120)
+    assert not reader.is_alive()
 
 
 def test_a_forked_process_reads_on_by_itself(train: PreparedSet) -> None:

@@ -77,10 +77,13 @@ def caffe_task(
     threads: int | None = None,
     **changes: Any,
 ) -> Contestant:
-    """A task in Caffe; `stock`: without oneDNN and cuDNN. `changes` to the preset, such as steps=5."""
+    """A task in Caffe, with `changes` to the preset, such as steps=5.
+
+    stock: without oneDNN, cuDNN and the layers' compiled twins.
+    """
     wanted = {"task": task, "preset": preset, "batch": batch, "data": str(data), "gpu": gpu, "changes": changes}
     command = [sys.executable, "-m", "tools.bench.worker"]
-    own = {"CAFFE_DNNL": "0", "CAFFE_CUDNN": "0"} if stock else {}
+    own = {"CAFFE_DNNL": "0", "CAFFE_CUDNN": "0", "RAR_NUMPY": "1"} if stock else {}
     if threads:
         own |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     precision = {"CAFFE_TF32": str(int(tf32)), "CAFFE_BF16": str(int(bf16))}

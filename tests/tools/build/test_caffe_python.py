@@ -39,6 +39,17 @@ layer { name: "y" type: "Python" bottom: "x" top: "y" python_param { module: "%s
 """
 
 
+class Counted(Witness):
+    """A layer that counts its reshapes, and says that they depend on nothing but the size of its bottom."""
+
+    reshapes_once = True
+    reshapes = 0
+
+    def reshape(self, bottom: Any, top: Any) -> None:
+        Counted.reshapes += 1
+        super().reshape(bottom, top)
+
+
 def net_of(text: str) -> Any:
     """The net that a prototxt describes."""
     return net_from(text_format.Parse(text, caffe_pb2.NetParameter()), caffe.TEST)
@@ -63,6 +74,16 @@ def test_other_threads_of_python_run_while_a_net_computes() -> None:
     stop.set()
     thread.join()
     assert counted > 1000
+
+
+def test_a_layer_may_be_reshaped_only_when_a_size_has_changed() -> None:
+    net = net_of((WITNESS % __name__).replace("Witness", "Counted"))
+    Counted.reshapes = 0
+    for size, calls in ((1, 0), (1, 0), (3, 1), (3, 1), (2, 2)):
+        net.blobs["x"].reshape(size)
+        net.blobs["x"].data[...] = size
+        assert net.forward()["y"].tolist() == [size] * size
+        assert Counted.reshapes == calls
 
 
 @pytest.mark.filterwarnings("error")

@@ -27,6 +27,8 @@ SHAPES = {
     "batch of two, odd size": (48, 64, (2, 17, 13)),
     "no multiple of sixteen": (20, 24, (1, 8, 10)),
     "an image": (3, 16, (2, 12, 12)),
+    "few channels, rows of three vectors": (24, 28, (1, 3, 45)),
+    "few channels, rows of one vector and a bit": (5, 7, (2, 6, 17)),
     "one pixel": (16, 16, (1, 1, 1)),
     "a hundred channels, odd size": (96, 112, (2, 17, 61)),
     "a hundred channels, wide": (112, 96, (1, 5, 300)),
@@ -85,13 +87,22 @@ def test_it_is_not_caffe_that_computes() -> None:
         "kernel_size: 3 pad: 1 stride: 2",
         "kernel_size: 3 pad: 1 group: 2",
         "kernel_size: 3 pad: 1 dilation: 2",
-        "kernel_size: 1",
+        "kernel_size: 1 stride: 2",
+        "kernel_size: 1 group: 2",
         "kernel_h: 3 kernel_w: 1 pad_h: 1",
     ],
 )
 @pytest.mark.parametrize("kind", ["Convolution", "Deconvolution"])
 def test_other_shapes_are_left_to_caffe(kind: str, settings: str) -> None:
     assert compare(kind, settings, 16, 32, (2, 9, 9)) == [0] * 4
+
+
+@pytest.mark.parametrize(
+    ("channels", "outputs", "size"), [(24, 68, (1, 9, 61)), (3, 5, (2, 1, 1)), (512, 128, (1, 4, 4))]
+)
+@pytest.mark.parametrize("bias", ["true", "false"])
+def test_one_by_one_agrees_with_caffe(channels: int, outputs: int, size: tuple[int, int, int], bias: str) -> None:
+    assert max(compare("Convolution", f"kernel_size: 1 bias_term: {bias}", channels, outputs, size)) < AGREE
 
 
 def test_a_bottom_of_another_size_is_served_too() -> None:
@@ -147,7 +158,39 @@ def test_max_pooling_by_two(size: tuple[int, int]) -> None:
     np.testing.assert_array_equal(gradient, wanted[:, :, : size[0], : size[1]])
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_features_at_zero_mean_and_unit_deviation() -> None:
+    """A BatchNorm of stored statistics on what has no places."""
+    x = np.random.default_rng(5).standard_normal((3, 70)).astype(np.float32)
+    net = layer_net(layer("BatchNorm", "use_global_stats: true eps: 0.25", "batch_norm_param"), {"x": x})
+    mean, variance = np.linspace(-2, 2, 70), np.linspace(0, 9, 70)
+    for count in (0, 4):  # what is stored is multiplied by the count; at first there are none
+        for blob, values in zip(net.params["y"], (count * mean, count * variance, [count]), strict=True):
+            blob.data[...] = values
+        net.blobs["x"].data[...] = x
+        net.forward()
+        net.blobs["y"].diff[...] = x[::-1]
+        net.backward()
+        deviation = np.sqrt((variance if count else 0) + 0.25)
+        wanted = (x - (mean if count else 0)) / deviation
+        np.testing.assert_allclose(net.blobs["y"].data, wanted, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(net.blobs["x"].diff, x[::-1] / deviation, rtol=1e-5)
+
+
+def test_a_unit_of_an_lstm() -> None:
+    rng = np.random.default_rng(6)
+    unit = caffe_pb2.LayerParameter(name="y", type="LSTMUnit", bottom=["c", "x", "cont"], top=["next", "h"])
+    c, x, cont = rng.normal(size=(1, 2, 21)), 6 * rng.normal(size=(1, 2, 84)), np.array([[1, 0]])
+    net = layer_net(unit, {"c": c, "x": x, "cont": cont})
+    for name, values in (("c", c), ("x", x), ("cont", cont)):
+        net.blobs[name].data[...] = values
+    net.forward()
+    i, f, o = 1 / (1 + np.exp(-x.reshape(1, 2, 4, 21)[:, :, :3])).transpose(2, 0, 1, 3)
+    wanted = cont[..., None] * f * c + i * np.tanh(x[..., 63:])
+    np.testing.assert_allclose(net.blobs["next"].data, wanted, atol=1e-6)
+    np.testing.assert_allclose(net.blobs["h"].data, o * np.tanh(wanted), atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 8, 9])
 @pytest.mark.parametrize("columns", [7, 2500])
 def test_inner_product_of_few_rows(rows: int, columns: int) -> None:
     x = np.random.default_rng(4).standard_normal((1, rows, columns)).astype(np.float32)

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from layers import native
 from layers.common.face_fit import FaceSpace, FitSettings
 from layers.common.schemes import SCHEME_68
 from layers.common.shapes import pupil_distance
@@ -101,8 +102,8 @@ def test_unrolled_net_equals_the_equations(preset: Preset, pool: Array) -> None:
         run = reference.recurrence(given, start, lstm(net, "a_lstm", 68), lstm(net, "r_lstm", 136))
         for t in range(preset.steps):
             assert net.blobs[f"centre_{t}"].data[face, 0] == run.centre[t]
-            np.testing.assert_allclose(net.blobs[f"a_lstm_h_{t + 1}"].data[0, face], run.confidence[t], atol=1e-5)
-            np.testing.assert_allclose(net.blobs[f"gamma_{t}"].data[face], run.gamma[t], atol=1e-6)
+            np.testing.assert_allclose(net.blobs[f"a_lstm_h_{t + 1}"].data[0, face], run.confidence[t], atol=3e-5)
+            np.testing.assert_allclose(net.blobs[f"gamma_{t}"].data[face], run.gamma[t], atol=5e-6)
             np.testing.assert_allclose(net.blobs[f"delta_{t}"].data[face], run.delta[t], atol=1e-4)
             np.testing.assert_allclose(net.blobs[f"s_hat_{t + 1}"].data[face], run.s_hat[t + 1], atol=1e-3)
         shape = net.blobs["shape"].data[face].astype(np.float64)
@@ -113,6 +114,34 @@ def test_unrolled_net_equals_the_equations(preset: Preset, pool: Array) -> None:
     np.testing.assert_allclose(float(net.blobs["loss_reward"].data), expected_losses[1], rtol=1e-3, atol=1e-5)
     assert len(set(centres)) > 1, "the test's net looks at one landmark only"
     assert np.abs(net.blobs["delta_0"].data).max() > 1e-3, "the test's net does not move"
+
+
+@pytest.mark.skipif(native.TWINS is None, reason="this Caffe has no compiled twins, or RAR_NUMPY=1 is set")
+@pytest.mark.parametrize("preset", [SMALL, SHIFTED, PEAK])
+def test_training_is_the_same_with_the_python_layers(
+    preset: Preset, pool: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five iterations of plain gradient descent: the losses on the way and the weights at the end."""
+    losses, weights = [], []
+    for compiled in (True, False):
+        with monkeypatch.context() as context:
+            if not compiled:
+                context.setattr(native, "TWINS", None)
+            net = training_net(preset)
+        assert any(getattr(layer, "native", None) for layer in net.layers) == compiled
+        passes = []
+        for _ in range(5):
+            net.clear_param_diffs()
+            passes.append(objective(net))
+            net.backward()
+            for blobs in net.params.values():
+                for blob in blobs:
+                    blob.data[...] -= 1e-3 * blob.diff / max(1, np.linalg.norm(blob.diff))
+        losses.append(passes)
+        weights.append(np.concatenate([blob.data.ravel() for blobs in net.params.values() for blob in blobs]))
+    assert losses[0][0] != losses[0][-1], "the test's net does not learn"
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
+    np.testing.assert_allclose(weights[0], weights[1], atol=1e-4)
 
 
 def test_the_start_is_as_sparse_as_the_preset_says(pool: Array) -> None:
