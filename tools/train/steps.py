@@ -165,7 +165,7 @@ def save(net: Any, chosen: Preset, weights: Path, pool: Path, path: Path) -> Non
 @click.option("--iterations", type=click.IntRange(1), help="[default: the preset's]")
 @click.option("--batch", default=16, show_default=True, type=click.IntRange(1), help="faces of a mini-batch")
 @click.option("--base-lr", type=click.FloatRange(0, min_open=True), help="[default: the preset's]")
-@click.option("--clip", type=click.FloatRange(0, min_open=True), help="largest norm of gradients  [default: the preset's]")
+@click.option("--clip", type=click.FloatRange(0, min_open=True), help="largest gradient norm  [default: the preset's]")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
 @click.option("--steps-from", type=PATH, help="weights whose steps are gone on with, in place of new ones")
 def main(
