@@ -16,12 +16,18 @@ import numpy as np
 
 from layers.common.errors import RarError
 from layers.common.files import finished_file, mismatch
+from layers.common.json_types import Each, Maybe, check, parsed
 from layers.common.shape_pool import FILE as POOL
 
 FILE = "manifest.json"
 FORMAT = "rar-data/1"
 REMEDY = "prepare the data again (make data-300w)"
 _TRAINED_ON = ("train/", "val/", POOL)
+_SET = {"rows": int, "faces": int, "settings": {"augmentation": {"copies": int}}}
+KIND = {
+    "raw": Maybe(str), "scheme": str, "parameters": {"boxes": str, "margin": float}, "counts": Maybe(Each(dict, dict)),
+    "sets": Each(dict, _SET), "files": Each(dict, {"bytes": int, "sha256": str}),
+}  # fmt: skip
 
 
 class Origin(NamedTuple):
@@ -36,13 +42,17 @@ def read_manifest(data: Path) -> dict[str, Any]:
     """The manifest of prepared data. RarError when it is missing or no manifest of this format."""
     path = data / FILE
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RarError(f"no {path}: prepare the data (make data-300w)") from None
     except (OSError, ValueError) as error:
         raise RarError(f"{path} is unreadable ({error}): {REMEDY}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise RarError(f"{path} is no manifest of format {FORMAT}: {REMEDY}")
+    try:
+        check(manifest, KIND)
+    except ValueError as error:
+        raise RarError(f"{path} is damaged ({error}): {REMEDY}") from None
     return manifest
 
 

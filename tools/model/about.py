@@ -14,6 +14,7 @@ from typing import Any
 from data_prep.manifest import origin
 from layers.common.errors import RarError
 from layers.common.files import finished_file
+from layers.common.json_types import parsed
 from tools.model.card import CARD, front_matter
 from tools.model.presets import Preset
 
@@ -70,11 +71,11 @@ def _note(weights: Path) -> About | None:
     if not path.is_file():
         return None
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = parsed(path.read_text(encoding="utf-8"))
         if stored.pop("format") != FORMAT:
             raise ValueError(f"no {FORMAT}")
         return _checked(stored)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise RarError(f"{path} is damaged ({error}): train again, or remove it") from None
 
 
