@@ -162,11 +162,11 @@ def save(net: Any, chosen: Preset, weights: Path, pool: Path, path: Path) -> Non
 @data_option()
 @click.option("--maps", "stored", type=PATH, required=True, help="folder of tools.train.maps, of the same weights")
 @in_run("--out", "", "folder of the run: weights and log.csv")
-@click.option("--iterations", type=int, help="[default: the preset's]")
-@click.option("--batch", default=16, show_default=True, help="faces of a mini-batch")
-@click.option("--base-lr", type=float, help="[default: the preset's]")
-@click.option("--clip", type=float, help="largest norm of the gradient  [default: the preset's]")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--iterations", type=click.IntRange(1), help="[default: the preset's]")
+@click.option("--batch", default=16, show_default=True, type=click.IntRange(1), help="faces of a mini-batch")
+@click.option("--base-lr", type=click.FloatRange(0, min_open=True), help="[default: the preset's]")
+@click.option("--clip", type=click.FloatRange(0, min_open=True), help="largest gradient norm  [default: the preset's]")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
 @click.option("--steps-from", type=PATH, help="weights whose steps are gone on with, in place of new ones")
 def main(
     name: str,
