@@ -14,6 +14,7 @@ import lmdb
 import numpy as np
 
 from layers.common.errors import RarError
+from layers.common.schemes import Scheme, scheme
 
 FILE = "manifest.json"
 FORMAT = "rar-data/1"
@@ -21,7 +22,7 @@ _BLOCK = 1 << 20
 
 
 def read_manifest(data: Path) -> dict[str, Any]:
-    """The manifest of prepared data. RarError when it is missing or no manifest of this format."""
+    """The manifest of prepared data, whose scheme is known from now on. RarError when it is missing or none."""
     path = data / FILE
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -31,7 +32,16 @@ def read_manifest(data: Path) -> dict[str, Any]:
         raise RarError(f"{path} is unreadable ({error}): prepare the data again (make data-300w)") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise RarError(f"{path} is no manifest of format {FORMAT}: prepare the data again (make data-300w)")
+    try:
+        scheme_of(manifest)
+    except RarError as error:
+        raise RarError(f"{path}: {error}") from None
     return manifest
+
+
+def scheme_of(manifest: dict[str, Any]) -> Scheme:
+    """The landmark scheme of prepared data, known by its name from now on."""
+    return scheme(manifest["scheme"])
 
 
 def write_manifest(data: Path, manifest: dict[str, Any]) -> None:

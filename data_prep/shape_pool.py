@@ -18,7 +18,7 @@ from data_prep.manifest import file_entry, read_manifest, write_manifest
 from data_prep.patches import open_set
 from data_prep.writing import require_space
 from layers.common.errors import RarError, run_command
-from layers.common.schemes import Scheme
+from layers.common.schemes import Scheme, stored_text
 from layers.common.shapes import affine_apply, eye_centres, mirror_shape, similarity_fit
 
 FILE = "shape_pool.h5"
@@ -75,7 +75,7 @@ def write_pool(data: Path, centres: int = CENTRES, seed: int = 0) -> Path:
     require_space(partial, pool.nbytes)
     with h5py.File(partial, "w") as file:
         file["centres"], file["mean_shape"] = pool, crops.mean(axis=0) / size
-        file.attrs.update({"scheme": scheme.name, "K": len(pool), "seed": seed, "rows": len(aligned)})
+        file.attrs.update({"scheme": stored_text(scheme), "K": len(pool), "seed": seed, "rows": len(aligned)})
     partial.replace(path)
     return path
 

@@ -49,8 +49,8 @@ def _scan_subset(raw: Path, subset: Subset, box_source: str) -> SubsetScan:
     folder = result.folder = _descend(raw, subset.name.split("/"))
     if folder is None:
         return result
-    annotations = _by_key(folder, (".pts",))
-    images = _by_key(folder, _IMAGE_SUFFIXES)
+    annotations = _by_key(folder, (".pts",), result.problems)
+    images = _by_key(folder, _IMAGE_SUFFIXES, result.problems)
     result.found = len(annotations)
     for key in sorted(images.keys() - annotations.keys()):
         result.problems.append(f"{images[key]}: no .pts beside it: restore the annotation")
@@ -113,11 +113,18 @@ def _loose(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).lower()
 
 
-def _by_key(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """Files by `image_key`; of two images with one name the first of `suffixes` wins."""
+def _by_key(folder: Path, suffixes: tuple[str, ...], problems: list[str]) -> dict[str, Path]:
+    """Files by `image_key`; of two images with one name the first of `suffixes` wins.
+
+    Two files whose names differ by capitals or spaces alone are one to the release's own tables: the second is named.
+    """
     files: dict[str, Path] = {}
     for suffix in reversed(suffixes):
-        for path in folder.iterdir():
+        for path in sorted(folder.iterdir()):
             if path.suffix.lower() == suffix and not path.name.startswith("."):
-                files[image_key(path.name)] = path
+                held = files.get(image_key(path.name))
+                if held and held.suffix.lower() == suffix:
+                    problems.append(f"{path}: named as {held.name} but for capitals or spaces: rename one of them")
+                else:
+                    files[image_key(path.name)] = path
     return files

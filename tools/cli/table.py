@@ -29,8 +29,12 @@ COMMANDS = {
     ),
     "data": Command(
         "tools.cli.data:main",
-        "prepare 300-W, COFW or MTFL (AFLW) for training and testing",
-        ("data 300w --raw /path/to/300w --preset vgg19_128 --validation 0.06", "data cofw --raw DIR --preset cofw_128"),
+        "prepare 300-W, COFW, MTFL (AFLW) or faces of your own for training and testing",
+        (
+            "data 300w --raw /path/to/300w --preset vgg19_128 --validation 0.06",
+            "data cofw --raw DIR --preset cofw_128",
+            "data own --images faces --annotations faces.csv --scheme twelve.json --out data/mine",
+        ),
     ),
     "check": Command(
         "tools.cli.data:check",

@@ -1,7 +1,8 @@
 """What a weight file is for: the scheme and the crops that it was trained on, from what lies beside it.
 
 Weights that ship have a model card, README.md, that names them in its front matter. Training writes
-FILE.about.json beside its result: {"format", "preset", "scheme", "crop_size", "margin", "boxes", "raw"}.
+FILE.about.json beside its result: {"format", "preset", "scheme", "crop_size", "margin", "boxes", "raw"}. The scheme is
+its name, or all of it where it is a user's own.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from layers.common.errors import RarError
 from layers.common.files import finished_file
+from layers.common.schemes import scheme, stored
 from tools.model.presets import Preset
 
 FORMAT = "rar-about/1"
@@ -49,8 +51,14 @@ def write_about(weights: Path, preset: Preset, manifest: dict[str, Any]) -> Path
     )  # fmt: skip
     path = about_file(weights)
     with finished_file(path) as part:
-        part.write_text(json.dumps({"format": FORMAT, **asdict(found)}, indent=1) + "\n", encoding="utf-8")
+        whole = {"format": FORMAT, **asdict(found), "scheme": stored(preset.scheme)}
+        part.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def know_scheme(weights: Path) -> None:
+    """Make the scheme known that the note beside the weights describes, if there is one. RarError as `about`."""
+    _note(weights)
 
 
 def about(weights: Path, preset: Preset) -> About:
@@ -72,10 +80,10 @@ def _note(weights: Path) -> About | None:
     if not path.is_file():
         return None
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored.pop("format") != FORMAT:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if said.pop("format") != FORMAT:
             raise ValueError(f"no {FORMAT}")
-        return _checked(stored)
+        return _checked(said)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RarError(f"{path} is damaged ({error}): train again, or remove it") from None
 
@@ -96,8 +104,9 @@ def _card(weights: Path) -> About | None:
         raise RarError(f"the card {path} lacks what it should say of {weights.name} ({error}): copy it again") from None
 
 
-def _checked(stored: dict[str, Any]) -> About:
-    margin = float(stored["margin"])
+def _checked(said: dict[str, Any]) -> About:
+    margin = float(said["margin"])
     if not 0 < margin < 10:
         raise ValueError(f"margin {margin:g}")
-    return About(**{**stored, "crop_size": int(stored["crop_size"]), "margin": margin})
+    kind = scheme(said["scheme"]).name
+    return About(**{**said, "scheme": kind, "crop_size": int(said["crop_size"]), "margin": margin})

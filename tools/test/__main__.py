@@ -31,7 +31,9 @@ PROTOCOLS = {
     "300w": Protocol("results.json", SETS, "300w"),
     "cofw": Protocol("results_cofw.json", ("train", "cofw"), "cofw"),
     "aflw": Protocol("results_aflw.json", ("aflw",), "mtfl"),
+    "own": Protocol("results_own.json", ("test",), "own"),
 }
+DRAWN = ("300w", "own")  # protocols whose tests end with pictures
 OF_RAW = {"cofw": "cofw", "mtfl": "aflw"}  # what a manifest calls its data set; all else is tested as 300-W
 
 
@@ -55,19 +57,25 @@ def main(
     gpu: int | None,
     trained_seed: int | None,
 ) -> None:
-    protocol = protocol or (OF_RAW.get(str(read_manifest(data).get("raw")), "300w") if data else "300w")
+    protocol = protocol or (protocol_of(data) if data else "300w")
     chosen = PROTOCOLS[protocol]
     data, results = data or prepared_folder(name, chosen.data_set), out / chosen.results
     words = ["--preset", name, "--weights", str(weights), "--data", str(data), "--sets", ",".join(chosen.sets)]
     words += ["--out", str(results), "--batch", str(batch), *(["--gpu", str(gpu)] if gpu is not None else [])]
     words += ["--trained-seed", str(trained_seed)] if trained_seed is not None else []
     test_faces(words, standalone_mode=False)
-    if protocol == "300w":
+    if protocol in DRAWN:
         log = run_of(context) / "log.csv"
         logged = log.is_file() and len(log.read_text(encoding="utf-8").splitlines()) > 1
         drawn = ["--results", str(results), "--data", str(data), "--out", str(out / "pictures")]
         draw([*drawn, *(["--log", str(log)] if logged else [])], standalone_mode=False)
     evaluate([protocol, "--results", str(results)], standalone_mode=False)
+
+
+def protocol_of(data: Path) -> str:
+    """The protocol by which prepared data are tested."""
+    book = read_manifest(data)
+    return str(book.get("protocol") or OF_RAW.get(str(book.get("raw")), "300w"))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from layers.common.errors import RarError
 from layers.quiet import caffe
 from tools.common.gpu import check_gpu, use_gpu
 from tools.model.about import write_about
-from tools.model.presets import Phase, preset
+from tools.model.presets import Phase, Preset, preset
 from tools.model.prototxt import folder_of
 from tools.model.vgg19.weights import default_weights
 from tools.train.phase import PhaseTrainer, Stopped, shortened
@@ -79,15 +79,22 @@ def with_start(wanted: Training) -> Training:
     return wanted
 
 
+def preset_of(wanted: Training) -> Preset:
+    """The preset, which may be for a landmark scheme that the data describe."""
+    if (wanted.data / FILE).is_file():
+        read_manifest(wanted.data)
+    return preset(wanted.name)
+
+
 def check(wanted: Training) -> None:
     """RarError for what would end the training at once. Tells the nets where the data are."""
-    preset(wanted.name)
+    preset_of(wanted)
     os.environ |= {"DATA": str(wanted.data), "TEST_SET": "val"}
 
 
 def both_phases(wanted: Training, ranks: Single) -> None:
     """Train, and print the final weights; ends with status 130 when the user stops it."""
-    chosen = preset(wanted.name)
+    chosen = preset_of(wanted)
     folder = folder_of(chosen, wanted.out)
 
     def trainer(phase_name: str, suffix: str, phase: Phase) -> PhaseTrainer:
