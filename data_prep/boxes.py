@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
-from layers.common.errors import RarError
+from data_prep.mat import read_mat
+from layers.common.errors import RarError, reason
+from layers.common.json_types import check
 
-_UNREADABLE = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, EOFError,
-               struct.error, zlib.error, MatReadError)  # fmt: skip
+VARIABLE = "bounding_boxes"
 
 
 @dataclass(frozen=True)
@@ -38,14 +35,23 @@ def read_boxes(path: Path) -> dict[str, FaceBoxes]:
     if not path.is_file():
         raise RarError(f"{path} is not there: copy the challenge's Bounding Boxes folder beside the images")
     try:
-        faces = np.atleast_1d(loadmat(path, squeeze_me=True, struct_as_record=False)["bounding_boxes"])
-        return {image_key(str(face.imgName)): FaceBoxes(*_both(face)) for face in faces}
-    except _UNREADABLE as error:
-        reason = " ".join(str(error).split())
-        raise RarError(f"{path} is no bounding-box file ({type(error).__name__}: {reason}): copy it again") from None
+        faces = read_mat(path, VARIABLE)[VARIABLE]
+        return {image_key(face["imgName"]): FaceBoxes(*_both(face)) for face in map(_checked, _listed(faces))}
+    except (RarError, ValueError, TypeError) as error:
+        raise RarError(f"{path} is no bounding-box file ({reason(error)}): copy it again") from None
 
 
-def _both(face: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    boxes = (np.asarray(box, np.float64).reshape(4) - 1 for box in (face.bb_detector, face.bb_ground_truth))
+def _listed(faces: Any) -> list[Any]:
+    """A single face is no list."""
+    return faces if isinstance(faces, list) else [faces]
+
+
+def _checked(face: Any) -> dict[str, Any]:
+    check(face, {"imgName": str, "bb_detector": list, "bb_ground_truth": list}, "a face")
+    return dict(face)
+
+
+def _both(face: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    boxes = (np.asarray(face[name], np.float64).reshape(4) - 1 for name in ("bb_detector", "bb_ground_truth"))
     detector, ground_truth = boxes
     return detector, ground_truth

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from data_prep import manifest
-from data_prep.images import is_truncated
+from data_prep.containers import fault
 from data_prep.patches import PatchSet, open_set
 from data_prep.rendering import normaliser
 from data_prep.shape_pool import FILE as POOL
@@ -131,8 +131,8 @@ def _images(rows: PreparedSet) -> Iterator[str]:
             size = image.shape[:2]
         if datum.label != row:
             yield f"{path}, row {row}: holds the image of row {datum.label}"
-        elif is_truncated(datum.data):
-            yield f"{path}, row {row}: the JPEG is cut short"
+        elif wrong := fault(datum.data):
+            yield f"{path}, row {row}: the JPEG is {wrong}"
         elif not datum.encoded or (datum.channels, datum.height, datum.width) != (3, *size):
             yield f"{path}, row {row}: the Datum does not describe {wanted}"
 

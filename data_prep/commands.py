@@ -19,7 +19,7 @@ from data_prep.records import FaceRecord
 from data_prep.rendering import JPEG_QUALITY, CropSettings
 from data_prep.shape_pool import CENTRES, write_pool
 from data_prep.subsets import SubsetScan
-from layers.common.errors import RarError
+from layers.common.errors import RarError, readable
 from layers.common.paper import IMAGE_SIZE
 from layers.common.schemes import Scheme, stored
 
@@ -186,13 +186,13 @@ def _open_book(options: Options, scans: list[SubsetScan], scheme: Scheme) -> dic
     return {
         "format": manifest.FORMAT,
         "raw": options.dataset,
-        "raw_folder": str(options.raw),
+        "raw_folder": readable(options.raw),
         **({"protocol": options.protocol} if options.protocol else {}),
         "scheme": stored(scheme),
         "parameters": {
             "boxes": options.boxes, "crop_size": options.crop_size, "margin": options.margin, "copies": options.copies,
             "occluded": options.occluded, "seed": options.seed, "validation": options.validation,
-            "occluders": str(options.occluders) if options.occluders else None, "centres": options.centres,
+            "occluders": readable(options.occluders) if options.occluders else None, "centres": options.centres,
             "augment": options.augment, "quality": options.quality,
         },
         "counts": {**old.get("counts", {}), **{scan.subset.name: _counts(scan, options.any_count) for scan in scans}},

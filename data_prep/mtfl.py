@@ -31,8 +31,9 @@ from data_prep.images import read_image
 from data_prep.parallel import in_order
 from data_prep.records import FaceRecord
 from data_prep.subsets import Subset, SubsetScan
-from layers.common.errors import RarError
+from layers.common.errors import RarError, named, readable, reason
 from layers.common.schemes import SCHEME_5
+from layers.common.text_files import read_text
 
 SCHEME = SCHEME_5
 BOX_SOURCES = ("frame", "points")
@@ -108,9 +109,9 @@ def _scan_list(raw: Path, subset: Subset, test_boxes: str, workers: int) -> Subs
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RarError(f"{path}: unreadable ({error}): copy MTFL again") from None
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        raise RarError(f"{path}: unreadable ({reason(error)}): copy MTFL again") from None
     return ((number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip())
 
 
@@ -118,7 +119,8 @@ def _record(raw: Path, path: Path, recipe: str, line: tuple[int, str]) -> FaceRe
     """The face of a line (number, text), or what is wrong with it."""
     number, text = line
     try:
-        return _face(raw, recipe, *text.split())
+        with named(text.partition(" ")[0]):
+            return _face(raw, recipe, *text.split())
     except RarError as error:
         return f"{path}, line {number}: {error}"
 
@@ -134,9 +136,9 @@ def _face(raw: Path, recipe: str, picture: str, *words: str) -> FaceRecord:
         raise RarError(f"a landmark ({x + 1:g}, {y + 1:g}) is off {place}, {width} x {height} px: {_REMEDY}")
     if (shape[0] == shape[1]).all():
         raise RarError(f"both eyes are in one place: {_REMEDY}")
-    name = str(place.with_suffix(""))
+    name = readable(place.with_suffix(""))
     box = frame_box(width, height) if recipe == "frame" else points_box(shape, name)
-    return FaceRecord(name, raw / place, str(place.parent), shape, box)
+    return FaceRecord(name, raw / place, readable(place.parent), shape, box)
 
 
 def _shape(words: tuple[str, ...]) -> NDArray[np.float64]:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.augmentation import Augmentation, Pose
+from data_prep.containers import fault
 from data_prep.crops import Matrix, crop_side, crop_transform, shrinkage
-from data_prep.images import Image, is_truncated, read_image
+from data_prep.images import Image, read_image
 from data_prep.records import FaceRecord
 from data_prep.rendering import CropSettings, Row, View, jpeg_datum
 from layers.common.errors import RarError
@@ -106,8 +107,8 @@ class PatchSet(PreparedSet):
 
     def picture(self, row: int, size: tuple[int, ...] | None = None) -> NDArray[np.uint8]:
         """The patch (H, W, 3), BGR. RarError when it is damaged, or not of that size."""
-        if is_truncated(self.datum(row).data):
-            raise RarError(f"{self.folder / IMAGES}, row {row}: the JPEG is cut short: {REMEDY}")
+        if wrong := fault(self.datum(row).data):
+            raise RarError(f"{self.folder / IMAGES}, row {row}: the JPEG is {wrong}: {REMEDY}")
         return super().picture(row, size)
 
     def record(self, row: int) -> FaceRecord:

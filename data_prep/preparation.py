@@ -23,7 +23,7 @@ from data_prep.patches import DETAIL, PatchRow, attributes, largest_side, render
 from data_prep.records import FaceRecord, check_face
 from data_prep.rendering import CropSettings, Row, render_face
 from data_prep.writing import Header, clear_partial, write_set
-from layers.common.errors import RarError
+from layers.common.errors import RarError, named
 from layers.common.prepared import CROPS, PATCHES
 from layers.common.schemes import Scheme
 
@@ -151,17 +151,20 @@ def _rows(plan: SetPlan, scheme: Scheme, workers: int) -> Iterator[Row]:
 
 
 def _render(task: tuple[FaceRecord, NDArray[np.int64]], settings: CropSettings, scheme: Scheme) -> list[Row]:
-    return render_face(*task, settings, scheme)
+    with named(task[0].image):
+        return render_face(*task, settings, scheme)
 
 
 def _render_patch(task: tuple[FaceRecord, NDArray[np.int64]], settings: CropSettings, scheme: Scheme) -> list[Row]:
     record, rows = task
-    return [render_patch(record, int(row), settings, scheme) for row in rows]
+    with named(record.image):
+        return [render_patch(record, int(row), settings, scheme) for row in rows]
 
 
 def _problem(record: FaceRecord) -> str | None:
     try:
-        check_face(record, *check_image(record.image))
+        with named(record.image):
+            check_face(record, *check_image(record.image))
     except RarError as error:
         return str(error)
     return None

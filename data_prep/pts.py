@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from layers.common.errors import RarError
+from layers.common.errors import RarError, reason
+from layers.common.text_files import read_text
+
+FARTHEST = 1e6  # px: what lies farther off is no pixel of a picture
 
 
 def read_points(path: Path, landmarks: int) -> NDArray[np.float64]:
     """Read a .pts file, with or without its header, as (landmarks, 2) 0-based image px.
 
-    RarError: unreadable, cut short, a wrong number of points, a coordinate that is not a finite number.
+    RarError: unreadable, cut short, a wrong number of points, a coordinate that is none.
     """
     return _read(path, landmarks)
 
@@ -25,16 +28,16 @@ def read_any_points(path: Path) -> NDArray[np.float64]:
 
 def _read(path: Path, landmarks: int | None) -> NDArray[np.float64]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RarError(f"{path}: unreadable ({error}): replace it") from None
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        raise RarError(f"{path}: unreadable ({reason(error)}): replace it") from None
     points = _parse(_body(text, path), path)
     wanted = len(points) if landmarks is None else landmarks
     for count in (len(points), _stated_count(text)):
         if count is not None and count != wanted:
             raise RarError(f"{path}: {count} points, not {wanted}: replace it")
-    if not np.isfinite(points).all():
-        raise RarError(f"{path}: a coordinate is not a finite number: replace it")
+    if not (np.abs(points) < FARTHEST).all():  # NaN is not
+        raise RarError(f"{path}: a coordinate is not a number under {FARTHEST:,.0f}: replace it")
     return points - 1
 
 
@@ -61,7 +64,7 @@ def _body(text: str, path: Path) -> str:
 def _stated_count(text: str) -> int | None:
     for line in text.partition("{")[0].splitlines():
         name, colon, value = line.partition(":")
-        if colon and name.strip() == "n_points" and value.strip().isdigit():
+        if colon and name.strip() == "n_points" and value.strip().isdecimal():
             return int(value)
     return None
 

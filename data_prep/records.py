@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from data_prep.images import Source
 from layers.common.errors import RarError
 
+_REACH = 4  # longer sides of the face box, from its middle, within which all landmarks lie
+
 
 @dataclass(frozen=True)
 class FaceRecord:
@@ -52,3 +54,7 @@ def check_face(record: FaceRecord, width: int, height: int) -> None:
         raise RarError(f"{record.image}: its landmarks lie in a heap: mend its annotation or leave the face out")
     if x1 <= low[0] or y1 <= low[1] or x0 >= high[0] or y0 >= high[1]:
         raise RarError(f"{place} is beside the annotated face: correct the box or leave the face out")
+    far = np.abs(record.shape - (record.box[:2] + record.box[2:]) / 2).max(axis=1) > _REACH * max(x1 - x0, y1 - y0)
+    if far.any():
+        x, y = record.shape[far.argmax()]
+        raise RarError(f"{place} is far from its landmark ({x:.0f} {y:.0f}): mend the annotation or leave the face out")

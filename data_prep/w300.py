@@ -12,7 +12,7 @@ from data_prep.boxes import FaceBoxes, image_key, read_boxes
 from data_prep.pts import read_points
 from data_prep.records import FaceRecord
 from data_prep.subsets import Subset, SubsetScan
-from layers.common.errors import RarError
+from layers.common.errors import RarError, named, readable
 from layers.common.schemes import SCHEME_68
 
 SCHEME = SCHEME_68
@@ -49,8 +49,13 @@ def _scan_subset(raw: Path, subset: Subset, box_source: str) -> SubsetScan:
     folder = result.folder = _descend(raw, subset.name.split("/"))
     if folder is None:
         return result
-    annotations = _by_key(folder, (".pts",), result.problems)
-    images = _by_key(folder, _IMAGE_SUFFIXES, result.problems)
+    try:
+        with named(folder):
+            annotations = _by_key(folder, (".pts",), result)
+            images = _by_key(folder, _IMAGE_SUFFIXES, result)
+    except RarError as error:
+        result.problems.append(str(error))
+        return result
     result.found = len(annotations)
     for key in sorted(images.keys() - annotations.keys()):
         result.problems.append(f"{images[key]}: no .pts beside it: restore the annotation")
@@ -79,16 +84,17 @@ def _boxes(raw: Path, subset: Subset, box_source: str, result: SubsetScan) -> di
 
 
 def _add_record(result: SubsetScan, annotation: Path, image: Path, boxes: FaceBoxes | None, box_source: str) -> None:
-    stem = re.sub(r"\s+", "", annotation.stem)
+    stem = re.sub(r"\s+", "", readable(annotation.stem))
     try:
-        shape = read_points(annotation, SCHEME.landmarks)
-        if box_source == "gt":
-            box = boxes.ground_truth if boxes else np.concatenate([shape.min(axis=0), shape.max(axis=0)])
-        elif boxes is None:
-            raise RarError(f"{image}: {_box_file(result.subset)} has no box for it: add one or leave the face out")
-        else:
-            box = boxes.detector
-        result.records.append(FaceRecord(f"{result.subset.name}/{stem}", image, result.subset.name, shape, box))
+        with named(annotation):
+            shape = read_points(annotation, SCHEME.landmarks)
+            if box_source == "gt":
+                box = boxes.ground_truth if boxes else np.concatenate([shape.min(axis=0), shape.max(axis=0)])
+            elif boxes is None:
+                raise RarError(f"{image}: {_box_file(result.subset)} has no box for it: add one or leave the face out")
+            else:
+                box = boxes.detector
+            result.records.append(FaceRecord(f"{result.subset.name}/{stem}", image, result.subset.name, shape, box))
     except RarError as error:
         result.problems.append(str(error))
 
@@ -113,18 +119,12 @@ def _loose(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).lower()
 
 
-def _by_key(folder: Path, suffixes: tuple[str, ...], problems: list[str]) -> dict[str, Path]:
-    """Files by `image_key`; of two images with one name the first of `suffixes` wins.
-
-    Two files whose names differ by capitals or spaces alone are one to the release's own tables: the second is named.
-    """
+def _by_key(folder: Path, suffixes: tuple[str, ...], result: SubsetScan) -> dict[str, Path]:
+    """Files by `image_key`; of those that share one, as img_1.jpg and IMG_1.jpg, the first counts, by suffix and name."""
     files: dict[str, Path] = {}
-    for suffix in reversed(suffixes):
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() == suffix and not path.name.startswith("."):
-                held = files.get(image_key(path.name))
-                if held and held.suffix.lower() == suffix:
-                    problems.append(f"{path}: named as {held.name} but for capitals or spaces: rename one of them")
-                else:
-                    files[image_key(path.name)] = path
+    found = [path for path in folder.iterdir() if path.suffix.lower() in suffixes and not path.name.startswith(".")]
+    for path in sorted(found, key=lambda path: (suffixes.index(path.suffix.lower()), path.name)):
+        first = files.setdefault(image_key(path.name), path)
+        if first != path:
+            result.problems.append(f"{readable(path)}: taken for {readable(first.name)} by its name: rename one of them")
     return files

@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Slow tests skip without --slow. Those that need a GPU or real faces say so by what they ask for: -m "not data"."""
+    """Slow tests skip without --slow. Those that need a GPU or real faces get their markers by what they ask for."""
     for item in items:
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason=SLOW))
@@ -47,7 +47,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
-    for why, remedy in ((NO_GPU, "for want of a GPU; where there is one: make test-gpu"), (SLOW, f"for they are {SLOW}")):
+    reasons = {NO_GPU: "for want of a GPU; where there is one: make test-gpu", SLOW: f"for they are {SLOW}"}
+    for why, remedy in reasons.items():
         if names := [report.nodeid for report in skipped if why in str(report.longrepr)]:
             terminalreporter.section(f"{len(names)} tests not run {remedy}")
             for name in names:

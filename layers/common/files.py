@@ -1,12 +1,18 @@
-"""Files that are either finished or not there."""
+"""Files that are either finished or not there, and folders that one process writes to."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from layers.common.errors import RarError
+
+PART = re.compile(r"\..+\.\d+\.part(\.\w+)?", re.DOTALL)  # names of files that are being written
 
 
 @contextmanager
@@ -22,6 +28,28 @@ def finished_file(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Make the folder and hold it for this process; the system lets go of it however the process ends.
+
+    RarError when another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RarError(f"another run is writing to {folder}: wait for its end, or give another --out") from None
+        yield
+
+
+def clear_parts(folder: Path) -> None:
+    """Remove what killed runs have left of `finished_file` in a folder that is held alone."""
+    for left in folder.glob(".*.part*"):
+        if PART.fullmatch(left.name):
+            left.unlink()
 
 
 def sha256(path: Path) -> str:

@@ -107,7 +107,7 @@ def spoil_pool(data: Path) -> None:
     ("damage", "words"),
     [
         (swap_images, "row 2: holds the image of row 9"),
-        (cut_jpeg, "row 2: the JPEG is cut short"),
+        (cut_jpeg, "row 2: the JPEG is truncated"),
         (spoil_jpeg, "row 2: no 40 px image"),
         (wrong_height, "row 2: the Datum does not describe a 40 px"),
         (drop_row, "13 images but 14 rows"),
@@ -160,7 +160,7 @@ def drop_margin(data: Path) -> None:
     ("damage", "words"),
     [
         (swap_images, "row 2: holds the image of row 9"),
-        (cut_jpeg, "row 2: the JPEG is cut short"),
+        (cut_jpeg, "row 2: the JPEG is truncated"),
         (spoil_jpeg, "row 2: no image in it"),
         (wrong_height, "row 2: the Datum does not describe the colour JPEG in it"),
         (edit("patch_to_image", np.nan), "row 2: a number is not finite"),

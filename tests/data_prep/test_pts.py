@@ -37,8 +37,8 @@ def test_reads_one_based_points_as_zero_based(tmp_path: Path, text: str) -> None
     [
         (HEADER.replace("3.5 4.25\n", ""), "2 points, not 3"),
         (HEADER.replace("n_points:  3", "n_points: 4"), "4 points, not 3"),
-        (HEADER.replace("4.25", "nan"), "not a finite number"),
-        (HEADER.replace("4.25", "inf"), "not a finite number"),
+        (HEADER.replace("4.25", "nan"), "not a number under 1,000,000"),
+        (HEADER.replace("4.25", "inf"), "not a number under 1,000,000"),
         (HEADER.replace("}", ""), "cut short"),
         (HEADER.replace("4.25", ""), "not a list of x y pairs"),
         (HEADER.replace("4.25", "left"), "not a list of x y pairs"),

@@ -70,14 +70,6 @@ def test_folders_in_capitals(raw: Path) -> None:
     assert len(scanned(raw)["ibug"].records) == 1
 
 
-def test_names_that_differ_by_capitals_alone_are_said(raw: Path) -> None:
-    for suffix in (".jpg", ".pts"):
-        (raw / "afw" / f"a_1{suffix}").write_bytes((raw / "afw" / f"10_1{suffix}").read_bytes())
-        (raw / "afw" / f"A_1{suffix}").write_bytes((raw / "afw" / f"10_1{suffix}").read_bytes())
-    problems = scanned(raw, "gt")["afw"].problems
-    assert [("named as" in words and "rename one" in words) for words in problems] == [True, True]
-
-
 def test_hidden_files_are_no_faces(raw: Path) -> None:
     (raw / "afw" / "._10_1.jpg").write_bytes(b"")
     (raw / "afw" / "._10_1.pts").write_bytes(b"")

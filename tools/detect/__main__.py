@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,13 +17,14 @@ from pathlib import Path
 
 import click
 
-from layers.common.errors import RarError, run_command
+from layers.common.errors import RarError, readable, run_command
 from layers.common.files import sha256
 from layers.common.schemes import scheme
 from tools.common.stopping import stop_requests
-from tools.detect.boxes import Boxes, boxes_of, read_boxes
+from tools.detect.boxes import Boxes, read_boxes
 from tools.detect.detector import Detector
-from tools.detect.inputs import is_video, sources, stems
+from tools.detect.folder import ResultFolder
+from tools.detect.inputs import JOURNAL, is_video, sources, stems
 from tools.detect.journal import Journal
 from tools.detect.pictures import PictureRun, left_out
 from tools.detect.video import detect_video
@@ -30,21 +32,22 @@ from tools.detect.write import write_all
 from tools.model.options import in_run, model_options
 from tools.model.presets import preset
 
-JOURNAL = "faces.partial.jsonl"
 INTERRUPTED = 130
 PATH = click.Path(path_type=Path)
 
 
 def settings(detector: Detector, weights: Path, given: Boxes | None, drawing: str) -> dict[str, str]:
     """What the results depend on beside the pictures, in short."""
-    about = [given, drawing, detector.about.margin, asdict(detector.calibration) if detector.calibration else None]
+    boxes = given.by_name if given else None
+    about = [boxes, drawing, detector.about.margin, asdict(detector.calibration) if detector.calibration else None]
     digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()
     return {"preset": detector.preset.name, "weights": sha256(weights), "rest": digest}
 
 
 def check_out(out: Path, files: Sequence[Path]) -> None:
     """RarError when the results would lie among the pictures, and might replace one."""
-    if any(file.parent.resolve() == out.resolve() for file in files):
+    folder = os.path.realpath(out)
+    if any(os.path.realpath(file.parent) == folder for file in files):
         raise RarError(f"--out {out} is the folder of the pictures themselves: give another one")
 
 
@@ -71,56 +74,64 @@ def main(
     gpu: int | None,
     drawing: str | None,
 ) -> None:
-    files, problems = sources(words)
-    for problem in problems:
-        print(f"left out: {problem}", file=sys.stderr)
-    if not files:
+    found = sources(words)
+    for problem in found.problems:
+        left_out(problem)
+    for folder in found.passed_over:
+        print(f"passed over in {folder}", file=sys.stderr)
+    if not found.files:
         sys.exit(1)
-    check_out(out, files)
+    check_out(out, found.files)
     given = read_boxes(boxes, preset(name).landmarks) if boxes else None
+    for problem in given.problems if given else ():
+        left_out(problem)
+    bad = len(found.problems) + (len(given.problems) if given else 0)
     detector = Detector(name, weights, batch, gpu)
-    names, drawing = stems(files), drawing or "shape"
-    pictures, videos = [f for f in files if not is_video(f)], [f for f in files if is_video(f)]
-    bad = len(problems)
-    with stop_requests() as stop:
-        if pictures:
-            run = PictureRun(detector, names, given, out, drawing)
-            detect_pictures(run, pictures, settings(detector, weights, given, drawing), stop)
-            bad += run.bad
-        for video in videos:
-            if not stop:
-                bad += not show_video(detector, video, out / names[video], given, drawing, stop)
+    with ResultFolder(out) as results, stop_requests() as stop:
+        run = PictureRun(detector, stems(found.files), given, results, drawing or "shape")
+        detect_all(run, found.files, settings(detector, weights, given, run.drawing), stop)
     if stop:
         print("interrupted: what is done is written, and the same command goes on", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    if bad:
+    if bad + run.bad:
         sys.exit(1)
 
 
-def detect_pictures(run: PictureRun, pictures: Sequence[Path], about: dict[str, str], stop: Sequence[int]) -> None:
-    """Detect, then write all results at once; the journal stays when the run was stopped."""
-    with Journal(run.out / JOURNAL, about) as journal:
-        if journal.done:
-            print(f"{journal.path}: {len(journal.done)} pictures are done", file=sys.stderr)
-        run.run(pictures, journal, stop)
-        faces, done = write_all(run.out, journal.records(), scheme(run.detector.preset.scheme).landmarks)
+def detect_all(run: PictureRun, files: Sequence[Path], about: dict[str, str], stop: Sequence[int]) -> None:
+    """Pictures, then all their results at once, then videos; the journal stays when the run was stopped."""
+    pictures, videos = [f for f in files if not is_video(f)], [f for f in files if is_video(f)]
+    out = run.folder.path
+    with Journal(out / JOURNAL, about) as journal:
+        kept: list[str] = []
+        done = 0
+        for record in journal.records(run.fingerprints(pictures)):
+            kept += record["files"]
+            done += 1
+        if done:
+            print(f"{readable(journal.path)}: {done} pictures are done", file=sys.stderr)
+        if old := run.folder.keep_only(kept):
+            print(f"{readable(out)}: {old} files of an earlier run are removed", file=sys.stderr)
+        if pictures:
+            run.run(pictures, journal, stop)
+            run.folder.claim("faces.json", "faces.csv")
+            landmarks = scheme(run.detector.preset.scheme).landmarks
+            faces, count = write_all(out, journal.records(run.done), landmarks)
+            print(f"{out}: {faces} faces in {count} of {len(pictures)} pictures")
         if not stop:
             journal.remove()
-    print(f"{run.out}: {faces} faces in {done} of {len(pictures)} pictures")
+    for video in videos:
+        if not stop:
+            detect_one_video(run, video, stop)
 
 
-def show_video(
-    detector: Detector, video: Path, target: Path, given: Boxes | None, drawing: str, stop: Sequence[int]
-) -> bool:
-    """Detect on a video and say what was found; False when it was left out."""
-    try:
-        boxes = None if given is None else boxes_of(given, video) or None
-        faces = detect_video(detector, video, target, boxes, drawing, stop)
-    except RarError as error:
-        left_out(video, error)
-        return False
-    print(f"{target}.jsonl: {faces} faces followed")
-    return True
+def detect_one_video(run: PictureRun, video: Path, stop: Sequence[int]) -> None:
+    """Detect on a video and say what was found, or why it is left out."""
+    target = run.folder.path / run.names[video]
+    with run.leaving_out(video):
+        boxes = run.given.of(video) or None if run.given else None
+        run.folder.claim(f"{target.name}.jsonl", *([f"{target.name}.mp4"] if run.drawing != "none" else []))
+        faces = detect_video(run.detector, video, target, boxes, run.drawing, stop)
+        print(f"{target}.jsonl: {faces} faces followed")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from data_prep.images import Image, read_upright
+from data_prep.pts import FARTHEST
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
 
-FARTHEST = 1e6  # px: what lies farther off is no pixel of an image
+SMALLEST = 1.0  # px, of the sides of a box in a file; a face that is followed may shrink below
 
 
 def as_image(given: Any) -> Image:
@@ -39,12 +41,29 @@ def check_image(image: Any) -> None:
         raise RarError(f"an image is (height, width, 3) of 8 bits, BGR, not {image.shape} of {image.dtype}")
 
 
+def checked_box(given: Any) -> list[float]:
+    """One box as a list of x0 y0 x1 y1; RarError unless it is four numbers with an area. An error given is raised."""
+    if isinstance(given, RarError):
+        raise given
+    try:
+        box = [float(value) for value in given]
+    except (TypeError, ValueError, OverflowError):
+        raise RarError(f"a box is four numbers, x0 y0 x1 y1, not {_short(given)}") from None
+    if len(box) != 4:
+        raise RarError(f"a box is four numbers, x0 y0 x1 y1, not {len(box)}")
+    if not all(abs(value) < FARTHEST for value in box):  # NaN is not
+        raise RarError(f"the box {_words(box)} is not on any picture: numbers are px, under {FARTHEST:,.0f}")
+    if box[2] - box[0] < SMALLEST or box[3] - box[1] < SMALLEST:
+        raise RarError(f"the box {_words(box)} has no area: give x0 y0 x1 y1, {SMALLEST:g} px or more wide and high")
+    return box
+
+
 def checked_boxes(boxes: ArrayLike, image: Image) -> FloatArray:
     """Boxes as (n, 4) float64; RarError unless each is four numbers, has an area and touches the image."""
     check_image(image)
     try:
         given = np.asarray(boxes, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise RarError(f"boxes are rows of four numbers, x0 y0 x1 y1, not {_short(boxes)}") from None
     if given.size == 0:
         return np.empty((0, 4))
@@ -55,9 +74,13 @@ def checked_boxes(boxes: ArrayLike, image: Image) -> FloatArray:
     bad = ~((x1 > x0) & (y1 > y0) & (x0 < width) & (y0 < height) & (x1 > 0) & (y1 > 0))  # NaN is bad too
     bad |= ~(np.abs(given) < FARTHEST).all(axis=1)
     if bad.any():
-        box = " ".join(f"{value:g}" for value in given[bad.argmax()])
+        box = _words(given[bad.argmax()])
         raise RarError(f"the box {box} has no area or lies off the image of {width} x {height} px")
     return given
+
+
+def _words(box: Iterable[float]) -> str:
+    return " ".join(f"{value:g}" for value in box)
 
 
 def _kind(given: Any) -> str:

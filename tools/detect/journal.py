@@ -1,21 +1,28 @@
-"""Results on the disk as they come: one line per picture, so that nothing done is lost and a second run goes on."""
+"""Results on the disk as they come: one line per picture, so that nothing done is lost and a second run goes on.
+
+A picture is known by its path, its size and time on the disk, and the name of its results: changed since, it is another
+one, and is done again.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from layers.common.json_types import Each, check, parsed
+
 Record = dict[str, Any]
+KIND = {"source": list, "files": Each(list, str), "faces": Each(list, dict)}
 
 
-def fingerprint(path: Path) -> list[Any]:
-    """A file as it is now: a picture changed since is another one."""
+def fingerprint(path: Path, name: str) -> list[Any]:
+    """A file as it is now, whose results are called `name`; OSError when it is not there."""
     about = path.stat()
-    return [str(path.resolve()), about.st_size, about.st_mtime_ns]
+    return [os.path.realpath(path), about.st_size, about.st_mtime_ns, name]
 
 
 class Journal:
@@ -30,6 +37,7 @@ class Journal:
         self.done: set[str] = set()
         self._file = path.open("r+b" if path.exists() else "w+b", buffering=0)
         self._end = self._read(settings)
+        self._file.truncate(self._end)
         if not self._end:
             self._append({"settings": settings})
 
@@ -38,13 +46,14 @@ class Journal:
         end = 0
         try:
             for number, line in enumerate(self._lines()):
-                record = json.loads(line)
+                record = parsed(line)
                 if number == 0 and record != {"settings": settings}:
                     return 0
                 if number:
+                    check(record, KIND)
                     self.done.add(json.dumps(record["source"]))
                 end += len(line)
-        except (ValueError, LookupError, TypeError):  # from here on it is not ours
+        except ValueError:  # from here on it is not ours
             pass
         return end
 
@@ -61,11 +70,12 @@ class Journal:
         """Whether the picture is done."""
         return json.dumps(source) in self.done
 
-    def records(self) -> Iterator[Record]:
-        """All of them, in order, read from the disk one by one."""
+    def records(self, wanted: Iterable[list[Any]]) -> Iterator[Record]:
+        """Those of these fingerprints, in the order in which they were done, read from the disk one by one."""
+        keys = set(map(json.dumps, wanted))
         for number, line in enumerate(self._lines()):
-            if number:
-                yield json.loads(line)
+            if number and json.dumps((record := json.loads(line))["source"]) in keys:
+                yield record
 
     def remove(self) -> None:
         """Delete the file: its records are written elsewhere."""

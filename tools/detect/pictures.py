@@ -3,51 +3,65 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
 from data_prep.images import Image, read_upright
-from layers.common.errors import RarError
+from layers.common.errors import FOR_ALL, RarError, named
 from layers.common.schemes import scheme
 from layers.common.shapes import FloatArray
 from tools.detect.arguments import checked_boxes
-from tools.detect.boxes import Boxes, boxes_of
+from tools.detect.boxes import Boxes
 from tools.detect.detector import Detector, Face
+from tools.detect.folder import ResultFolder
 from tools.detect.journal import Journal, fingerprint
 from tools.detect.overlay import overlay
-from tools.detect.write import as_json, write_faces, write_picture
+from tools.detect.write import as_json, point_files, write_faces, write_picture
 
 PIXELS = 60_000_000  # of the pictures that are in memory together
 
 
 class Picture(NamedTuple):
-    """A picture read, with its given boxes (None: to be found)."""
+    """A picture read, as it was then, with its given boxes (None: to be found)."""
 
     file: Path
+    source: list[Any]
     image: Image
     boxes: FloatArray | None
 
 
-def left_out(file: Path, error: RarError) -> None:
-    """Say on stderr that a file is left out, and why, beside the progress bar."""
-    text = str(error)
-    tqdm.write(f"left out: {text if str(file) in text else f'{file}: {text}'}", file=sys.stderr)
+def left_out(problem: object) -> None:
+    """Say on stderr what is left out, and why, beside the progress bar."""
+    tqdm.write(f"left out: {problem}", file=sys.stderr)
 
 
 class PictureRun:
-    """Detects on pictures and writes to `out`. names: what the results of each are called; drawing: none, shape, trace.
+    """Detects on pictures and writes to `folder`. names: what the results of each are called.
 
-    bad: how many were left out so far, each with a line on stderr.
+    given: boxes, None: to be found. drawing: none, shape, trace. bad: how many were left out so far, each with a line
+    on stderr. done: the fingerprints of the others.
     """
 
     def __init__(
-        self, detector: Detector, names: Mapping[Path, str], given: Boxes | None, out: Path, drawing: str
+        self, detector: Detector, names: Mapping[Path, str], given: Boxes | None, folder: ResultFolder, drawing: str
     ) -> None:
-        self.detector, self.names, self.given, self.out, self.drawing = detector, names, given, out, drawing
+        self.detector, self.names, self.given, self.folder, self.drawing = detector, names, given, folder, drawing
         self.bad = 0
+        self.done: list[list[Any]] = []
+        self._same = Counter(file.name for file in names)
+
+    def fingerprints(self, files: Sequence[Path]) -> Iterator[list[Any]]:
+        """The fingerprints of those that are there."""
+        for file in files:
+            try:
+                yield fingerprint(file, self.names[file])
+            except OSError:
+                continue
 
     def run(self, files: Sequence[Path], journal: Journal, stop: Sequence[int]) -> None:
         """All files that the journal does not have yet; ends early once `stop` is not empty."""
@@ -58,11 +72,27 @@ class PictureRun:
                 if stop:
                     break
 
+    @contextmanager
+    def leaving_out(self, file: Path) -> Iterator[None]:
+        """Whatever goes wrong with a file costs that file alone, and is said."""
+        try:
+            with named(file):
+                yield
+        except RarError as error:
+            left_out(error)
+            self.bad += 1
+
     def _groups(self, files: Sequence[Path], journal: Journal, progress: tqdm) -> Iterator[list[Picture]]:
         """Pictures for one call of the detector: as many as a batch has faces, but not too large together."""
         group: list[Picture] = []
         for file in files:
-            picture = None if journal.has(fingerprint(file)) else self._read(file)
+            picture = None
+            with self.leaving_out(file):
+                source = fingerprint(file, self.names[file])
+                if journal.has(source):
+                    self.done.append(source)
+                else:
+                    picture = self._read(file, source)
             if picture is None:
                 progress.update()
                 continue
@@ -73,36 +103,40 @@ class PictureRun:
         if group:
             yield group
 
-    def _read(self, file: Path) -> Picture | None:
-        try:
-            image = read_upright(file)
-            boxes = None if self.given is None else checked_boxes(boxes_of(self.given, file), image)
-            if boxes is not None and not len(boxes):
-                raise RarError(f"{file}: no face in the list of boxes")
-            return Picture(file, image, boxes)
-        except RarError as error:
-            self._leave_out(file, error)
-            return None
+    def _read(self, file: Path, source: list[Any]) -> Picture:
+        image = read_upright(file)
+        boxes = None if self.given is None else checked_boxes(self.given.of(file), image)
+        if boxes is not None and not len(boxes):
+            raise RarError(f"{file}: no face in the list of boxes")
+        return Picture(file, source, image, boxes)
 
     def _detect(self, group: Sequence[Picture], journal: Journal) -> None:
-        found = self.detector.detect_many([p.image for p in group], [p.boxes for p in group])
+        """All together; one by one where that fails, to see with which of them."""
+        try:
+            found = self.detector.detect_many([p.image for p in group], [p.boxes for p in group])
+        except Exception as error:
+            if len(group) > 1 and getattr(error, "errno", None) not in FOR_ALL:
+                for picture in group:
+                    self._detect([picture], journal)
+                return
+            with self.leaving_out(group[0].file):
+                raise
+            return
         for picture, faces in zip(group, found, strict=True):
-            try:
+            with self.leaving_out(picture.file):
                 self._write(picture, faces, journal)
-            except RarError as error:
-                self._leave_out(picture.file, error)
 
     def _write(self, picture: Picture, faces: list[Face], journal: Journal) -> None:
         if not faces:
             raise RarError(f"{picture.file}: no face found")
-        file, name = picture.file, self.names[picture.file]
-        if self.drawing != "none":
-            drawn = overlay(picture.image, faces, scheme(self.detector.preset.scheme), trace=self.drawing == "trace")
-            write_picture(self.out / f"{name}.jpg", drawn)
-        write_faces(self.out, name, faces)
-        label = file.name if name == file.stem else str(file)  # two of one name are told apart by their folders
-        journal.add(fingerprint(file), {"faces": [as_json(label, face) for face in faces]})
-
-    def _leave_out(self, file: Path, error: RarError) -> None:
-        left_out(file, error)
-        self.bad += 1
+        file, name, out = picture.file, self.names[picture.file], self.folder.path
+        drawn = [f"{name}.jpg"] if self.drawing != "none" else []
+        files = [*drawn, *point_files(name, len(faces))]
+        self.folder.claim(*files)
+        if drawn:
+            drawing = overlay(picture.image, faces, scheme(self.detector.preset.scheme), trace=self.drawing == "trace")
+            write_picture(out / drawn[0], drawing)
+        write_faces(out, name, faces)
+        label = file.name if self._same[file.name] == 1 else str(file)  # folders tell two of one name apart
+        journal.add(picture.source, {"files": files, "faces": [as_json(label, face) for face in faces]})
+        self.done.append(picture.source)

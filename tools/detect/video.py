@@ -29,12 +29,19 @@ USUAL_RATE = 25.0  # frames a second, where the file does not tell
 BRIEF = ("box", "points", "confidence", "expected_error")
 
 
+def local(path: Path) -> str:
+    """The path as FFmpeg takes for a file whatever is in it: the beginning of 12:30.mp4 would be a protocol."""
+    return str(path.absolute())
+
+
 class Video:
     """Frames of a file, upright. RarError when it cannot be read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        if not path.is_file():  # FFmpeg would wait for what a pipe never says
+            raise RarError(f"{path}: no such file: replace it")
+        self._capture = cv2.VideoCapture(local(path), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             raise RarError(f"{path}: no video can be read from it: replace it")
         rate = self._capture.get(cv2.CAP_PROP_FPS)
@@ -59,7 +66,7 @@ class VideoWriter:
         """Add a frame; RarError when OpenCV cannot write videos here."""
         if self._writer is None:
             size = (frame.shape[1], frame.shape[0])
-            self._writer = cv2.VideoWriter(str(self._path), cv2.CAP_FFMPEG, CODEC, self._rate, size)
+            self._writer = cv2.VideoWriter(local(self._path), cv2.CAP_FFMPEG, CODEC, self._rate, size)
             if not self._writer.isOpened():
                 raise RarError(f"{self._path}: this OpenCV writes no H.264 there: give --no-overlay or another folder")
         self._writer.write(frame)
@@ -71,7 +78,7 @@ class VideoWriter:
             self._writer.release()
         if (
             not self._frames
-            or cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG).get(cv2.CAP_PROP_FRAME_COUNT) < self._frames
+            or cv2.VideoCapture(local(self._path), cv2.CAP_FFMPEG).get(cv2.CAP_PROP_FRAME_COUNT) < self._frames
         ):
             raise RarError(f"{self._path}: not all of {self._frames} frames could be written: is the disk full?")
 
@@ -93,7 +100,7 @@ def finished_video(path: Path, rate: float) -> Iterator[VideoWriter]:
 def detect_video(
     detector: Detector, path: Path, target: Path, boxes: ArrayLike | None, drawing: str, stop: Sequence[int]
 ) -> int:
-    """Write target.jsonl and, unless `drawing` is "none", target.mp4; the number of tracks.
+    """Write TARGET.jsonl and, unless `drawing` is "none", TARGET.mp4; the number of tracks.
 
     A line of the first is a face in a frame: frame (from 0), time (s), track (from 1) and BRIEF, with `drawing` "trace"
     all that faces.json has. boxes: of the first frame, None: found. Ends early, with what is done, once `stop` is not
@@ -101,10 +108,11 @@ def detect_video(
     """
     video, tracker, kind = Video(path), Tracker(detector, boxes), scheme(detector.preset.scheme)
     read, numbers = 0, set()
+    lines_file, drawn_file = (target.with_name(f"{target.name}.{ending}") for ending in ("jsonl", "mp4"))
     with (
-        finished_file(target.with_suffix(".jsonl")) as part,
+        finished_file(lines_file) as part,
         part.open("w", encoding="utf-8") as lines,
-        nullcontext() if drawing == "none" else finished_video(target.with_suffix(".mp4"), video.rate) as drawn,
+        nullcontext() if drawing == "none" else finished_video(drawn_file, video.rate) as drawn,
     ):
         for frame in tqdm(video.frames(), total=video.stated or None, unit="frame", desc=path.name, leave=False):
             tracks = tracker.next(frame)

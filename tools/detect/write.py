@@ -34,10 +34,14 @@ def as_json(name: str, face: Face) -> dict[str, Any]:
     }
 
 
+def point_files(stem: str, faces: int) -> list[str]:
+    """What the landmark files of a picture are called: `stem`.pts for one face, `stem`_1.pts ... for several."""
+    return [f"{stem}.pts"] if faces == 1 else [f"{stem}_{number}.pts" for number in range(1, faces + 1)]
+
+
 def write_faces(folder: Path, stem: str, faces: list[Face]) -> None:
-    """`stem`.pts for one face, `stem`_1.pts ... for several."""
-    for number, face in enumerate(faces, start=1):
-        name = f"{stem}.pts" if len(faces) == 1 else f"{stem}_{number}.pts"
+    """The landmark files of a picture."""
+    for name, face in zip(point_files(stem, len(faces)), faces, strict=True):
         with finished_file(folder / name) as part:
             write_points(part, face.points)
 
@@ -54,18 +58,19 @@ def write_picture(path: Path, image: Image) -> None:
 
 
 def write_all(folder: Path, records: Iterable[Record], landmarks: int) -> tuple[int, int]:
-    """faces.json, a list, and faces.csv, from the records of pictures, one in memory at a time; both numbers.
+    r"""faces.json, a list, and faces.csv, from the records of pictures, one in memory at a time; both numbers.
 
-    A line of faces.csv: image, face, box, then x and y of every landmark; 0-based px.
+    A line of faces.csv: image, face, box, then x and y of every landmark; 0-based px. Bytes of a name that are no UTF-8
+    stand in it as they are; in faces.json byte e9 is the lone surrogate \udce9, as Python reads it.
     """
-    head = ["image", "face", "x0", "y0", "x1", "y1"]
+    head = ["image", "face", "x0", "y0", "x1", "y1"]  # tools.detect.boxes reads it back
     head += [f"{axis}_{landmark + 1}" for landmark in range(landmarks) for axis in "xy"]
     faces = pictures = 0
     with (
         finished_file(folder / "faces.json") as json_part,
         finished_file(folder / "faces.csv") as csv_part,
         json_part.open("w", encoding="utf-8") as json_file,
-        csv_part.open("w", newline="", encoding="utf-8") as csv_file,
+        csv_part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as csv_file,
     ):
         writer = csv.writer(csv_file)
         writer.writerow(head)

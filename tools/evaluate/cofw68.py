@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
 
+from data_prep.mat import read_mats
 from layers.common import metrics
-from layers.common.errors import RarError
+from layers.common.errors import RarError, named, reason
 from layers.common.schemes import SCHEME_68 as SCHEME
 from layers.common.shapes import FloatArray
 from tools.evaluate.results import read_results
@@ -59,14 +59,16 @@ def read_annotations(folder: Path) -> Faces:
         raise RarError(f"no N_points.mat in {folder}: give the folder of COFW-68's test annotations")
     _check_numbers(folder, set(files))
     shapes, hidden = [], []
+    contents = read_mats([files[number] for number in range(1, FACES + 1)], "Points", "Occ")
     for number in range(1, FACES + 1):
         try:
-            content = loadmat(files[number])
-            points, occluded = np.asarray(content["Points"], dtype=np.float64), np.ravel(content["Occ"])
-        except Exception as error:  # scipy raises a dozen kinds for a damaged file
-            raise RarError(f"{files[number]} cannot be read ({error}): fetch COFW-68's annotations again") from error
+            content = next(contents)
+            points, occluded = (np.asarray(content[name], np.float64) for name in ("Points", "Occ"))
+        except (RarError, ValueError, TypeError) as error:
+            with named(files[number]):
+                raise RarError(f"{reason(error)}: fetch COFW-68's annotations again") from None
         shapes_right = points.shape == (SCHEME.landmarks, 2) and occluded.shape == (SCHEME.landmarks,)
-        if not shapes_right or not np.isfinite(points).all():
+        if not shapes_right or not np.isfinite(points).all() or not np.isin(occluded, (0, 1)).all():
             raise RarError(f"{files[number]} does not hold {SCHEME.landmarks} points: fetch the annotations again")
         shapes.append(points - 1)
         hidden.append(occluded != 0)

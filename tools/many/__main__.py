@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from layers.common.errors import RarError, run_command
+from layers.common.errors import RarError, readable, run_command
 from layers.common.files import sha256
 from tools.build.environment import usable_cores
 from tools.detect.boxes import read_boxes
@@ -28,12 +28,13 @@ PATH = click.Path(path_type=Path)
 COUNT = click.IntRange(min=1)
 
 
-def pictures(words: Sequence[str]) -> list[Path]:
-    """The pictures that the words name; RarError for a word that names none."""
-    files, problems = sources(words)
-    if problems:
-        raise RarError(problems[0])
-    return [file for file in files if not is_video(file)]
+def pictures(words: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """The pictures that the words name, and a line for what is left out."""
+    found = sources(words)
+    for folder in found.passed_over:
+        print(f"passed over in {folder}", file=sys.stderr)
+    videos = [f"{readable(file)}: a video, which rar-caffe detect takes" for file in found.files if is_video(file)]
+    return [file for file in found.files if not is_video(file)], [*found.problems, *videos]
 
 
 @click.command(help=__doc__)
@@ -72,12 +73,16 @@ def main(
     job = Job(name, str(weights.resolve()), sha256(weights), stages, versions())
     given = read_boxes(boxes, preset(name).landmarks) if boxes else None
     count = workers or usable_cores()
-    with opened(out, job, listed(lists, pictures(words), given), chunk, count) as output:
+    files, problems = pictures(words)
+    problems += given.problems if given else []
+    for problem in problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    with opened(out, job, listed(lists, files, given), chunk, count) as output:
         del given
         with connected(scheduler, certificates, count) as client:
             totals = detect_all(client, output)
     print(f"{out}: {totals}")
-    if totals.lost:
+    if totals.lost or problems:
         sys.exit(1)
 
 

@@ -9,8 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from layers.common.errors import RarError
-from tools.detect.boxes import Boxes, boxes_of
+from layers.common.errors import RarError, reason
+from layers.common.text_files import open_text
+from tools.detect.boxes import Boxes
 
 
 class Picture(NamedTuple):
@@ -30,20 +31,21 @@ class Chunk(NamedTuple):
 def listed(lists: Iterable[Path], files: Iterable[Path], given: Boxes | None) -> Iterator[Picture]:
     """The pictures of text files, a path a line, then `files`; relative paths are of the current folder.
 
-    given: boxes by a picture's name as it is listed, or as `boxes_of` finds them; one that is not there has none.
+    given: boxes by a picture's name as it is listed, or as `Boxes.of` finds them; one that is not there has none.
     RarError for a list that cannot be read.
     """
     for name in (name for source in (*map(_lines, lists), map(str, files)) for name in source):
-        boxes = None if given is None else given.get(name) or boxes_of(given, Path(name))
+        boxes = None if given is None else given.by_name.get(name) or given.of(Path(name))
         yield Picture(str(Path(name).absolute()), boxes)
 
 
 def _lines(path: Path) -> Iterator[str]:
+    """One by one: a list may be longer than the memory."""
     try:
-        with path.open(encoding="utf-8", errors="surrogateescape") as file:  # a file name may be any bytes
+        with open_text(path) as file:
             yield from (line.rstrip("\r\n") for line in file if line.strip())
-    except OSError as error:
-        raise RarError(f"no list at {path} ({error.strerror}): give a text file, a picture's path a line") from None
+    except (OSError, ValueError) as error:
+        raise RarError(f"no list at {path} ({reason(error)}): give a text file, a picture's path a line") from None
 
 
 def write_listing(path: Path, pictures: Iterable[Picture]) -> tuple[int, str]:

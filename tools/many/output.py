@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from layers.common.errors import RarError
-from layers.common.files import finished_file
+from layers.common.files import alone, clear_parts, finished_file
 from tools.many.job import Job
 from tools.many.listing import Chunk, Picture, chunks, write_listing
 
@@ -57,14 +56,9 @@ def opened(folder: Path, job: Job, pictures: Iterable[Picture], chunk: int | Non
     chunk: pictures a part; None: as begun, or else by the number of workers. RarError when there are no pictures, when
     the folder has parts of another list, preset, weights or chunk, and when another run is writing to it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RarError(f"another run is writing to {folder}: wait for its end, or give another --out") from None
-        for left in folder.rglob(".*.part"):  # of a killed run
-            left.unlink()
+    with alone(folder):
+        for place in (folder, folder / "faces", folder / "errors"):
+            clear_parts(place)
         with finished_file(folder / "pictures.jsonl") as listing:
             count, checksum = write_listing(listing, pictures)
             if count == 0:

@@ -8,6 +8,7 @@ faces: image, reason.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -63,8 +64,8 @@ def part(job: Job, found: Sequence[Found]) -> Part:
 
 
 def _texts(values: Sequence[str]) -> Any:
-    """Strings; bytes of a file name that are not UTF-8 become question marks."""
-    return pa.array([value.encode(errors="replace") for value in values], pa.binary()).cast(pa.string())
+    r"""Strings; bytes of a file name that are not UTF-8 as \xe9."""
+    return pa.array([os.fsencode(value).decode("utf-8", "backslashreplace") for value in values], pa.string())
 
 
 def _lists(values: Sequence[Any], length: int, kind: type = np.float32) -> Any:

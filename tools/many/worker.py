@@ -13,7 +13,7 @@ import cv2
 from distributed import get_worker
 
 from data_prep.images import Image, read_upright
-from layers.common.errors import RarError
+from layers.common.errors import RarError, named
 from layers.common.files import sha256
 from tools.detect import Detector
 from tools.many.child import in_child
@@ -23,7 +23,6 @@ from tools.many.table import Found, Part, part
 from tools.many.versions import difference, versions
 
 AHEAD = 2  # pictures read while one is worked on
-BAD = (RarError, cv2.error, MemoryError)
 
 
 def detect_chunk(job: Job, pictures: list[Picture], *, careful: bool = False) -> Part:
@@ -66,9 +65,10 @@ def _images(pictures: list[Picture]) -> Iterator[tuple[Picture, Future[Image]]]:
 
 def _found(detector: Detector, picture: Picture, image: Future[Image] | None = None) -> Found:
     try:
-        faces = detector.detect(image.result() if image else read_upright(Path(picture.path)), picture.boxes)
-    except BAD as error:
-        return Found(picture.path, (), " ".join(str(error).split()) or type(error).__name__)
+        with named(picture.path):
+            faces = detector.detect(image.result() if image else read_upright(Path(picture.path)), picture.boxes)
+    except RarError as error:
+        return Found(picture.path, (), str(error))
     reason = "no face found" if picture.boxes is None else "no face in the list of boxes"
     return Found(picture.path, faces, "" if faces else reason)
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,10 +20,14 @@ from PIL import Image as Pillow
 
 from data_prep.images import read_image, read_upright
 from data_prep.pts import read_points
+from layers.common.errors import RarError
 from tests.tools.small import SMALL
 from tools.build.environment import PROJECT, caffe_environment
-from tools.detect.__main__ import JOURNAL, main
+from tools.detect import Detector
+from tools.detect.__main__ import main
 from tools.detect.finder import FaceFinder
+from tools.detect.folder import ResultFolder
+from tools.detect.inputs import JOURNAL
 from tools.detect.pictures import PictureRun
 
 Array = np.ndarray
@@ -43,6 +48,10 @@ def command(weights: Path, tmp_path: Path) -> Command:
         return 0
 
     return run
+
+
+def results(out: Path) -> set[str]:
+    return {path.name for path in out.iterdir() if not path.name.startswith(".")}
 
 
 def write_csv(path: Path, boxes: Sequence[tuple[str, Array]]) -> Path:
@@ -77,8 +86,7 @@ def test_a_folder_with_good_and_bad_pictures(
         f"{tmp_path / 'gone.jpg'}: no picture of that name: give an image, a video, a folder or a glob",
     ):
         assert said.err.count(f"left out: {line}\n") == 1
-    names = {path.name for path in out.iterdir()}
-    assert names == {"good_1.pts", "good_2.pts", "good.jpg", "faces.json", "faces.csv"}
+    assert results(out) == {"good_1.pts", "good_2.pts", "good.jpg", "faces.json", "faces.csv"}
     first, second = json.loads((out / "faces.json").read_text())
     np.testing.assert_allclose(read_points(out / "good_1.pts", 68), first["points"], atol=0.01)
     assert first["points"] != second["points"] and len(first["stages"]) == SMALL.steps + 1
@@ -140,6 +148,141 @@ def test_the_pictures_themselves_are_safe(command: Command, picture: tuple[Path,
     with pytest.raises(Exception, match="is the folder of the pictures themselves: give another one"):
         command(mine)
     assert mine.read_bytes() == picture[0].read_bytes()
+
+
+def test_our_own_files_are_boxes_again(command: Command, picture: tuple[Path, Array], tmp_path: Path) -> None:
+    """Of two pictures of one name, which faces.csv tells apart by their folders."""
+    out, (path, box) = tmp_path / "out", picture
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").write_bytes(path.read_bytes())
+    given = [(str(tmp_path / "x" / "a.jpg"), box), (str(tmp_path / "y" / "a.jpg"), box + 3)]
+    pictures = [tmp_path / "x", tmp_path / "y"]
+    assert command("--boxes", write_csv(tmp_path / "b.csv", given), *pictures) == 0
+    first = json.loads((out / "faces.json").read_text())
+    for name in ("faces.csv", "faces.json"):
+        (tmp_path / name).write_bytes((out / name).read_bytes())
+        assert command("--boxes", tmp_path / name, *pictures) == 0
+        again = json.loads((out / "faces.json").read_text())
+        assert [face["image"] for face in again] == [face["image"] for face in first] == [name for name, _ in given]
+        for face, other in zip(first, again, strict=True):
+            np.testing.assert_allclose(face["box"], other["box"], atol=0.005)
+            np.testing.assert_allclose(face["points"], other["points"], atol=0.5)
+
+
+LONG, WIDE = f"{'x' * 236}.jpg", f"{'面' * 80}.jpg"
+
+
+def test_odd_names_are_done_and_bad_ones_named(
+    command: Command, picture: tuple[Path, Array], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, (path, box) = tmp_path / "out", picture
+    folder = tmp_path / "in"
+    folder.mkdir()
+    odd = os.fsdecode(b"caf\xe9 \n.jpg")
+    names = ["a.jpg", LONG, WIDE, odd]
+    for name in names:
+        (folder / name).write_bytes(path.read_bytes())
+    (folder / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    (folder / "round.jpg").symlink_to(folder / "round.jpg")
+    os.mkfifo(folder / "pipe.jpg")
+    boxes = tmp_path / "b.json"
+    boxes.write_text(json.dumps({name: [box.tolist()] for name in [*names, "gone.jpg", "round.jpg", "pipe.jpg"]}))
+    assert command("--boxes", boxes, "--no-overlay", folder) == 1
+    said = capsys.readouterr()
+    assert said.out == f"{out}: 4 faces in 4 of 7 pictures\n"
+    assert {face["image"] for face in json.loads((out / "faces.json").read_text())} == set(names)
+    assert b"caf\xe9 \n.jpg" in (out / "faces.csv").read_bytes()
+    assert len(list(out.glob("*.pts"))) == 4
+    lines = [line for line in said.err.splitlines() if line.startswith("left out: ")]
+    assert len(lines) == 3 and all(any(name in line for line in lines) for name in ("gone", "round", "pipe"))
+
+
+def test_a_box_or_a_picture_that_cannot_be_costs_itself_alone(
+    command: Command,
+    picture: tuple[Path, Array],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Even where the detector itself fails, of all that are looked at together."""
+    out, (path, box) = tmp_path / "out", picture
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (tmp_path / name).write_bytes(path.read_bytes())
+    rows = [("a.jpg", box), ("b.jpg", np.array([0, 0, np.inf, 9])), ("b.jpg", box + 1), ("c.jpg", box + 2)]
+    boxes = write_csv(tmp_path / "b.csv", rows)
+    detect = Detector.detect_many
+
+    def failing(self: Detector, images: list[Array], given: list[Array]) -> object:
+        if any(np.allclose(boxes, box + 2) for boxes in given):
+            raise ZeroDivisionError("odd")
+        return detect(self, images, given)
+
+    monkeypatch.setattr(Detector, "detect_many", failing)
+    assert command("--boxes", boxes, "--batch", "3", *(tmp_path / name for name in ("a.jpg", "b.jpg", "c.jpg"))) == 1
+    said = capsys.readouterr()
+    assert said.out == f"{out}: 2 faces in 2 of 3 pictures\n"
+    assert f"left out: {boxes}, line 2: the box 0 0 inf 9 is not on any picture: numbers are px, under" in said.err
+    assert f"left out: {tmp_path / 'c.jpg'}: ZeroDivisionError: odd: replace it, or leave it out\n" in said.err
+
+
+def test_no_result_of_an_earlier_run_is_left(
+    command: Command, picture: tuple[Path, Array], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fewer faces, other pictures; what else lies there is not touched."""
+    out, (path, box) = tmp_path / "out", picture
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(path.read_bytes())
+    out.mkdir()
+    (out / "mine.pts").touch()
+    (out / ".a_1.pts.77.part").touch()  # of a run that was killed
+    words = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    assert command("--boxes", write_csv(tmp_path / "b.csv", [("a", box), ("a", box + 1), ("b", box)]), *words) == 0
+    assert results(out) == {"a_1.pts", "a_2.pts", "a.jpg", "b.pts", "b.jpg", "faces.json", "faces.csv", "mine.pts"}
+    capsys.readouterr()
+    assert command("--boxes", write_csv(tmp_path / "b.csv", [("a", box)]), "--no-overlay", words[0]) == 0
+    assert results(out) == {"a.pts", "faces.json", "faces.csv", "mine.pts"}
+    assert f"{out}: 7 files of an earlier run are removed\n" in capsys.readouterr().err
+    assert not list(out.glob(".*.part"))
+
+
+def test_pictures_changed_since_an_interruption_are_done_again(
+    command: Command,
+    picture: tuple[Path, Array],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One touched, one no longer asked for, one new: every face once, and none of before."""
+    out, (path, box) = tmp_path / "out", picture
+    names = ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+    for name in names:
+        (tmp_path / name).write_bytes(path.read_bytes())
+    boxes = write_csv(tmp_path / "b.csv", [(name, box) for name in names])
+    detect = PictureRun._detect
+
+    def interrupted(self: PictureRun, group: Any, journal: Any) -> None:
+        detect(self, group, journal)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PictureRun, "_detect", interrupted)
+        assert command("--boxes", boxes, "--batch", "3", *(tmp_path / name for name in names[:3])) == 130
+    os.utime(tmp_path / "a.jpg", (1, 1))
+    capsys.readouterr()
+    assert command("--boxes", boxes, *(tmp_path / name for name in ("a.jpg", "b.jpg", "d.jpg"))) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{out}: 3 faces in 3 of 3 pictures\n" and "1 pictures are done" in said.err
+    wanted = {"a.jpg", "b.jpg", "d.jpg"}
+    assert {face["image"] for face in json.loads((out / "faces.json").read_text())} == wanted
+    assert results(out) == {"faces.json", "faces.csv", *wanted, "a.pts", "b.pts", "d.pts"}
+
+
+def test_two_runs_in_one_folder(command: Command, picture: tuple[Path, Array], tmp_path: Path) -> None:
+    boxes = write_csv(tmp_path / "b.csv", [(picture[0].name, picture[1])])
+    with ResultFolder(tmp_path / "out"), pytest.raises(RarError, match="another run is writing to .*/out: wait for"):
+        command("--boxes", boxes, picture[0])
+    assert command("--boxes", boxes, picture[0]) == 0
 
 
 def run_program(*words: object) -> subprocess.CompletedProcess[str]:

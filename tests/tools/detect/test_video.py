@@ -12,7 +12,7 @@ import pytest
 from data_prep.images import read_image
 from layers.common.errors import RarError
 from tests.data_prep.conftest import face_shape
-from tests.tools.detect.test_command import Command, command  # noqa: F401
+from tests.tools.detect.test_command import Command, command, results  # noqa: F401
 from tools.detect import Detector, Face
 from tools.detect.tracker import LOOK_EVERY, Track, Tracker
 from tools.detect.video import Video, detect_video
@@ -152,4 +152,4 @@ def test_a_folder_of_pictures_and_videos(
     assert said.out == f"{out}: 1 faces in 1 of 1 pictures\n{out / 'clip_mp4'}.jsonl: 1 faces followed\n"
     assert f"left out: {tmp_path / 'cut.mp4'}: no video can be read from it: replace it\n" in said.err
     assert "moov" not in said.err and "OpenCV" not in said.err
-    assert {path.name for path in out.iterdir()} == {"clip_jpg.pts", "faces.json", "faces.csv", "clip_mp4.jsonl"}
+    assert results(out) == {"clip_jpg.pts", "faces.json", "faces.csv", "clip_mp4.jsonl"}

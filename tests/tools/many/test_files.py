@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from layers.common.errors import RarError
+from tools.detect.boxes import Boxes
 from tools.many import child
 from tools.many.child import in_child
 from tools.many.job import Job
@@ -42,9 +43,21 @@ def test_lists_and_files_are_one_stream(tmp_path: Path, monkeypatch: pytest.Monk
         list(listed([Path("none.txt")], [], None))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_list_in_any_encoding(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes("/p/\u00e9.jpg\r\n/p/b.jpg\n".encode(encoding))
+    assert [picture.path for picture in listed([tmp_path / "list"], [], None)] == ["/p/\u00e9.jpg", "/p/b.jpg"]
+
+
+def test_what_is_no_list_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes("a.jpg\nb.jpg\n".encode("utf-16-le"))
+    with pytest.raises(RarError, match="no list at .*list .*UTF-16 without its mark: save it as UTF-8"):
+        list(listed([tmp_path / "list"], [], None))
+
+
 def test_boxes_go_by_the_listed_name_or_the_file_name(tmp_path: Path) -> None:
     (tmp_path / "list").write_text("x/a.jpg\ny/a.jpg\nb.jpg\n")
-    given = {"x/a.jpg": [[0.0, 0, 1, 1]], "a.jpg": [[0.0, 0, 2, 2]]}
+    given = Boxes([("1", "x/a.jpg", (0, 0, 1, 1)), ("2", "a.jpg", (0, 0, 2, 2))])
     assert [picture.boxes for picture in listed([tmp_path / "list"], [], given)] == [[[0, 0, 1, 1]], [[0, 0, 2, 2]], []]
 
 
