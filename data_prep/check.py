@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,41 +19,38 @@ from data_prep import manifest
 from data_prep.containers import fault
 from data_prep.patches import PatchSet, open_set
 from data_prep.rendering import normaliser
-from data_prep.shape_pool import FILE as POOL
 from data_prep.shape_pool import normalise_frame
 from layers.common import schemes
 from layers.common.errors import RarError, run_command
+from layers.common.files import mismatch
 from layers.common.prepared import IMAGES, LANDMARKS, PreparedSet, kind_of
+from layers.common.shape_pool import FILE as POOL
 from layers.common.shapes import affine_apply
 
 _SHOWN = 20  # problem lines per set
 _ROUNDING = 1e-3  # crop px: landmarks are stored in single precision
 
 
-def check(data: Path) -> list[str]:
-    """Every problem of the prepared data in one line each; none when all is well."""
+def check(data: Path, say: Callable[[str], object] = lambda line: None) -> Iterator[str]:
+    """Every problem of the prepared data in one line each, as it is found; none when all is well.
+
+    say: takes a line about every set that is well. Files that are not those of the manifest are not opened: a map of a
+    file that is cut short would end the process.
+    """
     book = manifest.read_manifest(data)
-    problems = [*_files(data, book), *_leftovers(data, book)]
+    yield from _leftovers(data, book)
     for name, entry in book["sets"].items():
-        found = _set(data / name, entry)
-        problems += islice(found, _SHOWN)
+        damaged = manifest.faults(data, book, name) if (data / name).is_dir() else []
+        found = iter(damaged) if damaged else _set(data / name, entry)
+        first = list(islice(found, 1))
+        yield from chain(first, islice(found, _SHOWN - 1))
         if more := sum(1 for _ in found):
-            problems.append(f"{data / name}: {more} more problems")
-    if "train" in book["sets"]:
-        problems += _pool(data / POOL)
-    return problems
-
-
-def _files(data: Path, book: dict[str, Any]) -> Iterator[str]:
-    """Size and checksum of every file against the manifest."""
-    for name, entry in book["files"].items():
-        path = data / name
-        if not path.is_file():
-            yield f"{path}: missing"
-        elif path.stat().st_size != entry["bytes"]:
-            yield f"{path}: {path.stat().st_size} bytes, not {entry['bytes']}: truncated or overwritten"
-        elif manifest.file_entry(path)["sha256"] != entry["sha256"]:
-            yield f"{path}: not the file that was written, its checksum differs from the manifest"
+            yield f"{data / name}: {more} more problems"
+        if not first:
+            say(f"{name}: {entry['rows']} {kind_of(data / name)} of {entry['faces']} faces, all well")
+    if POOL in book["files"] or "train" in book["sets"]:
+        words = mismatch(data / POOL, book["files"][POOL]) if POOL in book["files"] else None
+        yield from [f"{data / POOL}: {words}"] if words else _pool(data / POOL)
 
 
 def _leftovers(data: Path, book: dict[str, Any]) -> Iterator[str]:
@@ -157,14 +155,12 @@ def _pool(path: Path) -> Iterator[str]:
 @click.argument("data", type=click.Path(path_type=Path))
 def main(data: Path) -> None:
     """Verify DATA: manifest, checksums, images, landmarks, transforms, order."""
-    problems = check(data)
-    for problem in problems:
-        print(problem)
+    problems = 0
+    for problem in check(data, partial(print, flush=True)):
+        print(problem, flush=True)
+        problems += 1
     if problems:
-        raise RarError(f"{len(problems)} problems in {data}: prepare it again (make data-300w)")
-    for name, entry in manifest.read_manifest(data)["sets"].items():
-        kind = kind_of(data / name)
-        print(f"{name}: {entry['rows']} {kind} of {entry['faces']} faces, all well")
+        raise RarError(f"{problems} problems in {data}: prepare it again (make data-300w)")
 
 
 if __name__ == "__main__":

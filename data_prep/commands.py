@@ -20,8 +20,10 @@ from data_prep.rendering import JPEG_QUALITY, CropSettings
 from data_prep.shape_pool import CENTRES, write_pool
 from data_prep.subsets import SubsetScan
 from layers.common.errors import RarError, readable
+from layers.common.files import file_entry
 from layers.common.paper import IMAGE_SIZE
 from layers.common.schemes import Scheme, stored
+from layers.common.shape_pool import FILE as POOL
 
 _DEFAULT = Augmentation()
 
@@ -132,9 +134,10 @@ def chosen_sets(sets: str, known: Sequence[str]) -> list[str]:
     return chosen
 
 
-def prepare(options: Options, scans: list[SubsetScan], scheme: Scheme) -> None:
+def prepare(options: Options, scans: list[SubsetScan], scheme: Scheme, training_boxes: str = "") -> None:
     """Write the sets of the scanned faces, the shape pool and the manifest; print what was found.
 
+    training_boxes: where those of the training faces come from, unless from where `options` says.
     RarError at the end when faces had to be left out and `skip_bad` is not set.
     """
     for scan in scans:
@@ -142,7 +145,7 @@ def prepare(options: Options, scans: list[SubsetScan], scheme: Scheme) -> None:
         scan.problems += problems
         for problem in scan.problems:
             print(f"left out: {problem}", file=sys.stderr)
-    plans = _plans(scans, options)
+    plans = _plans(scans, options, training_boxes or options.boxes)
     if not plans:
         raise RarError(f"no usable face under {options.raw}: see the lines above")
     book = _open_book(options, scans, scheme)
@@ -158,21 +161,21 @@ def prepare(options: Options, scans: list[SubsetScan], scheme: Scheme) -> None:
         )
 
 
-def _plans(scans: list[SubsetScan], options: Options) -> list[SetPlan]:
+def _plans(scans: list[SubsetScan], options: Options, training_boxes: str) -> list[SetPlan]:
     by_set: dict[str, list[FaceRecord]] = {}
     for scan in scans:
         by_set.setdefault(scan.subset.set, []).extend(scan.records)
-    plain = options.crops(PLAIN)
+    plain, raw = options.crops(PLAIN), options.dataset
     plans = []
     for name, unordered in by_set.items():
         records = sorted(unordered, key=lambda record: record.name)
         if name == "train":
             records, validation = split_by_photograph(records, options.validation, options.seed)
             live = options.augment == "live"
-            plans.append(SetPlan("train", records, options.training, shuffled=not live, live=live))
-            plans.append(SetPlan("val", validation, plain, shuffled=False))
+            plans.append(SetPlan("train", records, options.training, not live, raw, training_boxes, live))
+            plans.append(SetPlan("val", validation, plain, False, raw, training_boxes))
         else:
-            plans.append(SetPlan(name, records, plain, shuffled=False))
+            plans.append(SetPlan(name, records, plain, False, raw, options.boxes))
     return [plan for plan in plans if plan.records]
 
 
@@ -180,6 +183,10 @@ def _open_book(options: Options, scans: list[SubsetScan], scheme: Scheme) -> dic
     """The manifest to go on with: what DATA holds already, and this run's parameters and counts."""
     options.out.mkdir(parents=True, exist_ok=True)
     old = manifest.read_manifest(options.out) if (options.out / manifest.FILE).exists() else {}
+    for name, entry in old.get("sets", {}).items():  # one that was prepared before sets knew where they come from
+        known = manifest.origin(old, name)
+        entry.setdefault("raw", known.raw)
+        entry["settings"].setdefault("boxes", known.boxes)
     if old and manifest.scheme_of(old) != scheme:
         held = manifest.scheme_of(old).name
         raise RarError(f"{options.out} holds faces of scheme {held}, not {scheme.name}: give another folder (DATA=)")
@@ -208,10 +215,10 @@ def _counts(scan: SubsetScan, any_count: bool) -> dict[str, Any]:
 
 
 def _pool(options: Options, plans: list[SetPlan], changed: bool, book: dict[str, Any]) -> None:
-    if plans[0].name != "train" or not (changed or not (options.out / "shape_pool.h5").exists()):
+    if plans[0].name != "train" or not (changed or not (options.out / POOL).exists()):
         return
     path = write_pool(options.out, options.centres, options.seed)
-    book["files"][path.name] = manifest.file_entry(path)
+    book["files"][path.name] = file_entry(path)
     print(f"{path.name}: written")
     with h5py.File(path) as file:
         held = len(file["centres"])

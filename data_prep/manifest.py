@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import h5py
@@ -14,11 +15,22 @@ import lmdb
 import numpy as np
 
 from layers.common.errors import RarError
+from layers.common.files import finished_file, mismatch
 from layers.common.schemes import Scheme, scheme
+from layers.common.shape_pool import FILE as POOL
 
 FILE = "manifest.json"
 FORMAT = "rar-data/1"
-_BLOCK = 1 << 20
+REMEDY = "prepare the data again (make data-300w)"
+_TRAINED_ON = ("train/", "val/", POOL)
+
+
+class Origin(NamedTuple):
+    """Where the faces of a prepared set come from: the raw data set, the source of their boxes, the crops' margin."""
+
+    raw: str
+    boxes: str
+    margin: float
 
 
 def read_manifest(data: Path) -> dict[str, Any]:
@@ -29,9 +41,9 @@ def read_manifest(data: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise RarError(f"no {path}: prepare the data (make data-300w)") from None
     except (OSError, ValueError) as error:
-        raise RarError(f"{path} is unreadable ({error}): prepare the data again (make data-300w)") from None
+        raise RarError(f"{path} is unreadable ({error}): {REMEDY}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise RarError(f"{path} is no manifest of format {FORMAT}: prepare the data again (make data-300w)")
+        raise RarError(f"{path} is no manifest of format {FORMAT}: {REMEDY}")
     try:
         scheme_of(manifest)
     except RarError as error:
@@ -46,18 +58,44 @@ def scheme_of(manifest: dict[str, Any]) -> Scheme:
 
 def write_manifest(data: Path, manifest: dict[str, Any]) -> None:
     """Replace the manifest in one step."""
-    partial = data / f"{FILE}.partial"
-    partial.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(data / FILE)
+    with finished_file(data / FILE, durable=True) as part:
+        part.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def file_entry(path: Path) -> dict[str, Any]:
-    """Size and SHA-256 of one file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+def origin(manifest: dict[str, Any], name: str) -> Origin:
+    """The origin of the set `name`. A set prepared before sets knew theirs has that of the manifest's last run.
+
+    RarError for a set that the manifest does not know.
+    """
+    try:
+        entry, last = manifest["sets"][name], manifest["parameters"]
+        settings = entry["settings"]
+        raw = entry.get("raw", manifest.get("raw", "300w"))
+        return Origin(str(raw), str(settings.get("boxes", last["boxes"])), float(settings["margin"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RarError(f"the {FILE} of the data does not say how the set {name} was made ({error}): {REMEDY}") from None
+
+
+def faults(data: Path, manifest: dict[str, Any], name: str = "") -> list[str]:
+    """A line for every file that is not as the manifest says, by size and checksum; of one set or file, or of all."""
+    entries = {
+        path: entry for path, entry in manifest["files"].items() if name in ("", path) or path.startswith(f"{name}/")
+    }
+    found = ((data / path, mismatch(data / path, entry)) for path, entry in entries.items())
+    return [f"{path}: {words}" for path, words in found if words]
+
+
+def verify(data: Path, manifest: dict[str, Any], names: Iterable[str]) -> None:
+    """RarError unless these sets and files, where they are there, are the ones that were prepared."""
+    for name in names:
+        if (data / name).exists() and (found := faults(data, manifest, name)):
+            raise RarError(f"{found[0]}: {REMEDY}")
+
+
+def training_digest(manifest: dict[str, Any]) -> str:
+    """A checksum of all that a training reads: the checksums of train/, val/ and the shape pool."""
+    files = {name: entry["sha256"] for name, entry in manifest["files"].items() if name.startswith(_TRAINED_ON)}
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:

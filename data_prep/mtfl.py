@@ -37,6 +37,7 @@ from layers.common.text_files import read_text
 
 SCHEME = SCHEME_5
 BOX_SOURCES = ("frame", "points")
+TRAINING_BOXES = "points"  # always
 SUBSETS = (Subset("training.txt", "train", 10000, "file"), Subset("testing.txt", "aflw", 2995, "file"))
 SETS = tuple(subset.set for subset in SUBSETS)
 
@@ -92,7 +93,7 @@ def _scan_list(raw: Path, subset: Subset, test_boxes: str, workers: int) -> Subs
     if not path.is_file():
         return result
     result.folder = path
-    recipe = "points" if subset.set == "train" else test_boxes
+    recipe = TRAINING_BOXES if subset.set == "train" else test_boxes
     lines = list(_lines(path))
     result.found = len(lines)
     seen: set[str] = set()

@@ -32,6 +32,7 @@ from layers.common.schemes import Scheme
 class SetPlan:
     """A set to be: its name, its faces in order of name, how they are cut, whether the rows are shuffled.
 
+    raw, boxes: the data set, and where its face boxes come from.
     live: patches from which the crops are drawn in training, one a face, instead of crops.
     """
 
@@ -39,6 +40,8 @@ class SetPlan:
     records: list[FaceRecord]
     crops: CropSettings
     shuffled: bool
+    raw: str
+    boxes: str
     live: bool = False
 
     @property
@@ -127,6 +130,7 @@ def write_plan(data: Path, plan: SetPlan, scheme: Scheme, workers: int, book: di
     print(f"{plan.name}: {len(plan.records)} faces -> {plan.rows} {words} of {plan.crops.size} px", flush=True)
     files = write_set(folder, plan.header(scheme), _rows(plan, scheme, workers))
     book["sets"][plan.name] = {
+        "raw": plan.raw,
         "rows": plan.rows,
         "faces": len(plan.records),
         "faces_by_subset": _by_subset(plan.records),
@@ -182,7 +186,7 @@ def _settings(plan: SetPlan) -> dict[str, Any]:
     if plan.live:
         settings["augmentation"] |= {"copies": plan.copies}
         settings |= {"augment": "live", "detail": DETAIL}
-    return {**settings, "shuffled": plan.shuffled, "faces_sha256": _digest(plan.records)}
+    return {**settings, "boxes": plan.boxes, "shuffled": plan.shuffled, "faces_sha256": _digest(plan.records)}
 
 
 def _digest(records: list[FaceRecord]) -> str:

@@ -29,7 +29,7 @@ def main(**options: Any) -> None:
     """
     chosen = Options(**options)
     scans = mtfl.scan(chosen.raw, chosen_sets(chosen.sets, mtfl.SETS), chosen.boxes, chosen.workers)
-    prepare(chosen, scans, mtfl.SCHEME)
+    prepare(chosen, scans, mtfl.SCHEME, mtfl.TRAINING_BOXES)
 
 
 if __name__ == "__main__":

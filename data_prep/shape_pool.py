@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from data_prep.manifest import file_entry, read_manifest, write_manifest
+from data_prep.manifest import read_manifest, write_manifest
 from data_prep.patches import open_set
 from data_prep.writing import require_space
 from layers.common.errors import RarError, run_command
+from layers.common.files import file_entry, finished_file
 from layers.common.schemes import Scheme, stored_text
+from layers.common.shape_pool import FILE
 from layers.common.shapes import affine_apply, eye_centres, mirror_shape, similarity_fit
 
-FILE = "shape_pool.h5"
 CENTRES = 100  # K; the paper gives none
 _TRIES = 4  # K-means starts; more change the inertia by less than one per cent
 _ROUNDS = 10  # of aligning to the mean; it settles in three or four
@@ -71,19 +72,18 @@ def write_pool(data: Path, centres: int = CENTRES, seed: int = 0) -> Path:
     crops = np.concatenate([crops, mirror_shape(crops, scheme, size)])  # no side is favoured
     aligned, _ = align(crops, scheme)
     pool = cluster(aligned, min(centres, len(aligned)), seed)
-    partial, path = data / f"{FILE}.partial", data / FILE
-    require_space(partial, pool.nbytes)
-    with h5py.File(partial, "w") as file:
-        file["centres"], file["mean_shape"] = pool, crops.mean(axis=0) / size
-        file.attrs.update({"scheme": stored_text(scheme), "K": len(pool), "seed": seed, "rows": len(aligned)})
-    partial.replace(path)
-    return path
+    with finished_file(data / FILE, durable=True) as part:
+        require_space(part, pool.nbytes)
+        with h5py.File(part, "w") as file:
+            file["centres"], file["mean_shape"] = pool, crops.mean(axis=0) / size
+            file.attrs.update({"scheme": stored_text(scheme), "K": len(pool), "seed": seed, "rows": len(aligned)})
+    return data / FILE
 
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--centres", default=CENTRES, show_default=True, help="K, the shapes in the pool.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--centres", default=CENTRES, show_default=True, type=click.IntRange(1), help="K, shapes in the pool.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 def main(data: Path, centres: int, seed: int) -> None:
     """Write the shape pool of prepared data again, e.g. with another K."""
     book = read_manifest(data)

@@ -16,10 +16,10 @@ import h5py
 import lmdb
 import numpy as np
 
-from data_prep.manifest import file_entry
 from data_prep.patches import OCCLUDERS
 from data_prep.rendering import Row
 from layers.common.errors import RarError
+from layers.common.files import file_entry, sync
 from layers.common.prepared import IMAGES, LANDMARKS, row_key
 from layers.common.schemes import Scheme, stored_text
 
@@ -67,7 +67,10 @@ def write_set(folder: Path, header: Header, rows: Iterable[Row]) -> dict[str, di
             raise RarError(f"{folder}: {done} rows came, not {header.rows}")
         names = [*FILES, *_keep_occluders(partial, header.occluders)]
         files = {f"{folder.name}/{name}": file_entry(partial / name) for name in names}
+        for path in (*(partial / name for name in names), partial):
+            sync(path)
         partial.rename(folder)
+        sync(folder.parent)
     return files
 
 

@@ -10,15 +10,12 @@ import numpy as np
 
 from layers.base import RarLayer
 from layers.common.arrays import AnyArray
+from layers.common.choices import DRAWING, POLICIES, WEIGHTINGS
 from layers.common.errors import RarError
 from layers.common.gamma import GammaReading, gamma_for_centre, gamma_for_every_centre
 from layers.common.schemes import scheme
 from layers.common.shapes import FloatArray
 from layers.quiet import caffe
-
-WEIGHTINGS = ("gaussian", "uniform", "ones")
-POLICIES = ("argmax", "sample", "stochastic", "random", "fixed")
-DRAWING = ("sample", "stochastic", "random")  # policies that draw, and so must know which face it is
 
 
 def softmax(scores: FloatArray) -> FloatArray:

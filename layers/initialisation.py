@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 
 from layers.base import RarLayer, read_parameters
+from layers.common.choices import STARTS
 from layers.common.errors import RarError
 from layers.common.face_fit import FaceSpace, FitSettings
-from layers.common.shape_pool import read_shape_pool
+from layers.common.shape_pool import check_pool, read_shape_pool
 from layers.common.shapes import FloatArray, affine_apply, similarity_fit
-
-MODES = ("robust", "mean", "random", "direct")
 
 
 class InitialisationLayer(RarLayer):
@@ -45,20 +44,14 @@ class InitialisationLayer(RarLayer):
 
     def prepare(self, bottom: Any, top: Any) -> None:
         p = self.parameters
-        if p.mode not in MODES:
-            raise RarError(f"InitialisationLayer: mode is one of {', '.join(MODES)}, not {p.mode!r}")
+        if p.mode not in STARTS:
+            raise RarError(f"InitialisationLayer: mode is one of {', '.join(STARTS)}, not {p.mode!r}")
         self.settings = fit_settings(p)
         self.blobs.add_blob(p.basis_size, p.landmarks, 2)
         self.blobs.add_blob(p.landmarks, 2)
         if p.pool:
             pool = read_shape_pool(Path(os.path.expandvars(p.pool)))
-            wanted = (p.basis_size, p.landmarks, 2)
-            if pool.centres.shape != wanted:
-                held = len(pool.centres)
-                remedy = "prepare the data again"
-                if pool.centres.shape[1:] == wanted[1:]:
-                    remedy = f"prepare the data with K = {wanted[0]}, or train the preset with +basis_size={held}"
-                raise RarError(f"{p.pool} holds shapes {pool.centres.shape}, the net wants {wanted}: {remedy}")
+            check_pool(p.pool, pool, p.basis_size, p.landmarks)
             self.blobs[0].data[...] = pool.centres
             self.blobs[1].data[...] = pool.mean_shape
         self.basis = np.zeros(0)

@@ -40,7 +40,12 @@ def open_images(folder: Path) -> lmdb.Environment:
     try:
         key = (os.getpid(), str(path.resolve()), (path / "data.mdb").stat().st_ino)
         if key not in _environments:
-            _environments[key] = lmdb.open(str(path), readonly=True, lock=False, readahead=False, max_readers=1)
+            found = lmdb.open(str(path), readonly=True, lock=False, readahead=False, max_readers=1)
+            whole = (found.info()["last_pgno"] + 1) * found.stat()["psize"]
+            if (path / "data.mdb").stat().st_size < whole:  # reading beyond the end of a map ends the process
+                found.close()
+                raise RarError(f"{path / 'data.mdb'} is cut short: {REMEDY}")
+            _environments[key] = found
         return _environments[key]
     except OSError:
         raise RarError(f"no images at {path}: {REMEDY}") from None

@@ -11,6 +11,8 @@ import numpy as np
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray
 
+FILE = "shape_pool.h5"
+
 
 class ShapePool(NamedTuple):
     """centres (K, L, 2), similarity-normalised to inter-pupil distance 1; mean_shape (L, 2), fraction of the crop."""
@@ -29,3 +31,14 @@ def read_shape_pool(path: Path) -> ShapePool:
     if not (np.isfinite(pool.centres).all() and np.isfinite(pool.mean_shape).all()):
         raise RarError(f"{path} holds shapes that are not finite: prepare the data again")
     return pool
+
+
+def check_pool(name: str, pool: ShapePool, basis_size: int, landmarks: int) -> None:
+    """RarError unless the pool called `name` has as many basis shapes as a net has, of its number of landmarks."""
+    held, wanted = pool.centres.shape, (basis_size, landmarks, 2)
+    if held == wanted:
+        return
+    remedy = "prepare the data again"
+    if held[1:] == wanted[1:]:
+        remedy = f"prepare the data with K = {basis_size}, or train the preset with +basis_size={held[0]}"
+    raise RarError(f"{name} holds shapes {held}, the net wants {wanted}: {remedy}")

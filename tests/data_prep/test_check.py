@@ -14,9 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from data_prep.check import check, main
-from data_prep.manifest import file_entry, read_manifest, write_manifest
+from data_prep.manifest import read_manifest, write_manifest
 from layers.common.datum import Datum, decode, encode
 from layers.common.errors import RarError
+from layers.common.files import file_entry
 from tests.data_prep.conftest import stored
 
 Damage = Callable[[Path], object]
@@ -30,7 +31,7 @@ def resign(data: Path) -> None:
 
 
 def test_whole_data(prepared_data: Path) -> None:
-    assert check(prepared_data) == []
+    assert list(check(prepared_data)) == []
     result = CliRunner().invoke(main, [str(prepared_data)])
     assert result.exit_code == 0
     assert "train: 14 crops of 7 faces, all well" in result.output
@@ -128,7 +129,7 @@ def spoil_pool(data: Path) -> None:
 def test_content(prepared_data: Path, damage: Damage, words: str) -> None:
     damage(prepared_data)
     resign(prepared_data)
-    problems = check(prepared_data)
+    problems = list(check(prepared_data))
     assert any(re.search(words, problem) for problem in problems), problems
     assert all("\n" not in problem for problem in problems)
 
@@ -140,7 +141,7 @@ def live_data(prepared_live: Path, tmp_path: Path) -> Path:
 
 
 def test_whole_live_data(live_data: Path) -> None:
-    assert check(live_data) == []
+    assert list(check(live_data)) == []
     shown = CliRunner().invoke(main, [str(live_data)]).output
     assert re.search(r"train: (\d+) patches of \1 faces, all well", shown)
     assert re.search(r"val: (\d+) crops of \1 faces, all well", shown)
@@ -175,7 +176,7 @@ def drop_margin(data: Path) -> None:
 def test_live_content(live_data: Path, damage: Damage, words: str) -> None:
     damage(live_data)
     resign(live_data)
-    problems = check(live_data)
+    problems = list(check(live_data))
     assert any(re.search(words, problem) for problem in problems), problems
     assert all("\n" not in problem for problem in problems)
 
@@ -184,7 +185,7 @@ def test_sets_of_two_runs_do_not_match(prepared_data: Path) -> None:
     book = read_manifest(prepared_data)
     book["sets"]["train"]["rows"] = 13
     write_manifest(prepared_data, book)
-    assert check(prepared_data) == [f"{prepared_data / 'train'}: 14 rows, the manifest says 13"]
+    assert list(check(prepared_data)) == [f"{prepared_data / 'train'}: 14 rows, the manifest says 13"]
 
 
 def test_leftovers(prepared_data: Path) -> None:
@@ -201,7 +202,7 @@ def test_many_problems_are_counted_not_listed(prepared_data: Path) -> None:
         file["occluded"][...] = 3
         file["normaliser"][...] = 1
     resign(prepared_data)
-    problems = check(prepared_data)
+    problems = list(check(prepared_data))
     assert len(problems) == 21
     assert problems[-1] == f"{prepared_data / 'train'}: 8 more problems"
 
@@ -220,4 +221,4 @@ def test_no_manifest(prepared_data: Path, content: str | None) -> None:
     if content is not None:
         (prepared_data / "manifest.json").write_text(content)
     with pytest.raises(RarError, match=r"manifest\.json"):
-        check(prepared_data)
+        list(check(prepared_data))

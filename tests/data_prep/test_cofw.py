@@ -81,7 +81,7 @@ def test_the_folder_of_the_archive(tmp_path: Path) -> None:
 def test_prepared_sets(cofw: Path, tmp_path: Path) -> None:
     data = prepared(cofw, tmp_path / "data", "--occluded", "0")
     assert {path.name for path in data.iterdir()} == {"train", "cofw", "shape_pool.h5", "manifest.json"}
-    assert check(data) == []
+    assert list(check(data)) == []
     book = json.loads((data / "manifest.json").read_text())
     assert (book["raw"], book["scheme"]) == ("cofw", "29")
     assert (book["parameters"]["boxes"], book["parameters"]["margin"]) == ("cofw", MARGIN)
@@ -105,7 +105,7 @@ def test_prepared_sets(cofw: Path, tmp_path: Path) -> None:
 def test_live_crops_keep_the_annotated_flags(cofw: Path, tmp_path: Path) -> None:
     """Mirrored with the landmarks, as in crops that are stored."""
     data = prepared(cofw, tmp_path / "data", "--occluded", "0", "--augment", "live")
-    assert check(data) == []
+    assert list(check(data)) == []
     flags = {record.name: record.occluded for found in scan(cofw, ["train"]) for record in found.records}
     faces = LiveFaces(data / "train")
     mirrored = 0
@@ -222,7 +222,7 @@ def test_bad_faces_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert "an array of uint8 (4, 30, 20), no grey or colour image" in problems[1]
     with PreparedSet(tmp_path / "data" / "cofw") as rows:
         assert list(rows.name) == ["cofw/test/0001", "cofw/test/0006"]
-    assert check(tmp_path / "data") == []
+    assert list(check(tmp_path / "data")) == []
 
 
 def test_a_picture_that_cannot_be_read(cofw: Path) -> None:

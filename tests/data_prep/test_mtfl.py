@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from data_prep import mtfl, prepare_mtfl
 from data_prep.check import check
 from data_prep.live.faces import LiveFaces
+from data_prep.manifest import origin
 from data_prep.subsets import SubsetScan
 from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet
@@ -144,7 +145,7 @@ def test_prepared_sets(raw: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     result = run(raw, data, "--validation", "0.25", "--occluded", "1")
     assert result.exception is None, result.exception
-    assert check(data) == []
+    assert list(check(data)) == []
     with PreparedSet(data / "train") as train, PreparedSet(data / "val") as val, PreparedSet(data / "aflw") as aflw:
         assert (len(train), len(val), len(aflw), train.scheme.name) == (12, 1, 2, "5")
         assert train.occluded.any()
@@ -155,6 +156,7 @@ def test_prepared_sets(raw: Path, tmp_path: Path) -> None:
         assert np.isnan(aflw.normaliser[:, 1]).all()
     book = json.loads((data / "manifest.json").read_text())
     assert (book["raw"], book["scheme"], book["parameters"]["boxes"]) == ("mtfl", "5", "frame")
+    assert [origin(book, name).boxes for name in ("train", "val", "aflw")] == ["points", "points", "frame"]
     assert read_shape_pool(data / "shape_pool.h5").centres.shape == (3, 5, 2)
     assert (
         "aflw: 2 crops already there, made with the same settings: kept"
@@ -166,7 +168,7 @@ def test_live_data(raw: Path, tmp_path: Path) -> None:
     """Patches of whole photographs, from which five points can be drawn, occluded too."""
     result = run(raw, tmp_path / "data", "--augment", "live", "--occluded", "1")
     assert result.exception is None, result.exception
-    assert check(tmp_path / "data") == []
+    assert list(check(tmp_path / "data")) == []
     faces = LiveFaces(tmp_path / "data" / "train")
     crops = [faces.draw(sample) for sample in range(len(faces))]
     assert {crop.shape.shape for crop in crops} == {(5, 2)}

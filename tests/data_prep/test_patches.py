@@ -123,7 +123,7 @@ def test_the_numbers_are_those_of_the_plain_crops(raw: Path, live: Path, tmp_pat
 
 
 def test_the_set_and_the_manifest_say_what_it_is(live: Path) -> None:
-    assert check(live) == []
+    assert list(check(live)) == []
     train = read_manifest(live)["sets"]["train"]
     assert (train["rows"], train["faces"]) == (7, 7)
     assert (train["settings"]["augment"], train["settings"]["detail"]) == ("live", DETAIL)
@@ -169,7 +169,7 @@ def test_own_occluders_go_with_the_set(raw: Path, tmp_path: Path) -> None:
     before = {kind: [path.read_bytes() for path in paths] for kind, paths in find_own(own).items()}
     for path in [*own.rglob("*.png")]:
         path.unlink()
-    assert check(tmp_path / "data") == []
+    assert list(check(tmp_path / "data")) == []
     with PatchSet(tmp_path / "data" / "train") as patches:
         assert patches.settings.occluders == tmp_path / "data" / "train" / OCCLUDERS
         after = find_own(patches.settings.occluders)

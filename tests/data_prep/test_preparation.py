@@ -67,7 +67,7 @@ def test_sets_rows_and_order(raw: Path, tmp_path: Path) -> None:
         np.testing.assert_allclose(
             helen.box[:, 2:] - helen.box[:, :2], np.ptp(helen.image_shape, axis=1) + 4, atol=1e-3
         )
-    assert check(data) == []
+    assert list(check(data)) == []
 
 
 def test_images_and_landmarks_are_in_step(raw: Path, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_second_run_keeps_what_is_there(raw: Path, tmp_path: Path) -> None:
     assert "train: 28 crops already there, made with the same settings: kept" in output
     assert (data / "train" / "landmarks.h5").stat() == before
     assert (data / "helen").is_dir()
-    assert check(data) == []
+    assert list(check(data)) == []
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_second_run_keeps_what_is_there(raw: Path, tmp_path: Path) -> None:
     [
         (("--margin", "1.3"), "margin 1.4, now 1.3"),
         (("--copies", "5"), "copies 4, now 5"),
-        (("--boxes", "gt"), "other faces or boxes"),
+        (("--boxes", "gt"), "boxes detector, now gt"),
         (("--validation", "0.4"), "other faces or boxes"),
     ],
 )
@@ -218,7 +218,7 @@ def test_bad_faces_are_named_and_the_rest_goes_on(raw: Path, tmp_path: Path) -> 
     assert [line.partition(": ")[0] for line in book["problems"]] == [str(raw / "afw" / "10_2.pts"), str(image)]
     assert book["counts"]["afw"]["written"] == 2
     assert len(PreparedSet(data / "helen")) == 1
-    assert check(data) == []
+    assert list(check(data)) == []
     assert run(raw, data, "--skip-bad").exception is None
 
 

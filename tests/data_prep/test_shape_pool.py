@@ -90,7 +90,7 @@ def test_the_command(prepared_data: Path, centres: int, written: int) -> None:
     result = CliRunner().invoke(main, [str(prepared_data), "--centres", str(centres)])
     assert result.exception is None
     assert f"{written} shapes from 14 training shapes" in result.output
-    assert check(prepared_data) == []
+    assert list(check(prepared_data)) == []
 
 
 def test_few_faces_are_told_at_preparation(

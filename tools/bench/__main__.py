@@ -56,7 +56,7 @@ def checked_torch(python: str | None) -> str | None:
 
 @click.command(help=__doc__)
 @click.option("--preset", "presets", type=click.Choice(list(PRESETS)), multiple=True, default=MEASURED)
-@click.option("--repeats", default=7, show_default=True, help="rounds; medians are taken over them")
+@click.option("--repeats", default=7, show_default=True, type=click.IntRange(1), help="rounds; medians over them")
 @click.option("--torch-python", envvar="TORCH_PYTHON", help="a Python that has PyTorch, to compare with")
 @click.option("--gpu", is_flag=True, help="measure on the GPU, with TF32 off and on")
 @click.option("--growth/--no-growth", "grow", default=True, help="how time and memory grow; data preparation")

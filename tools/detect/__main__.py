@@ -1,8 +1,9 @@
 """Landmarks on pictures and videos.
 
-Writes .pts for every face, faces.json and faces.csv for all, and the pictures with the shapes drawn on them; for a
-video NAME.jsonl, a line per face and frame, and NAME.mp4. What cannot be read, or has no face, is named and the rest
-goes on; the status is 1 then. After Ctrl-C, what is done is written, and the same command goes on with the others.
+Writes .pts for every face, faces.json and faces.csv for all, model.json, and the pictures with the shapes drawn on
+them; for a video NAME.jsonl, a line per face and frame, and NAME.mp4. What cannot be read, or has no face, is named and
+the rest goes on; the status is 1 then. After Ctrl-C, what is done is written, and the same command goes on with the
+others.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from pathlib import Path
 import click
 
 from layers.common.errors import RarError, readable, run_command
-from layers.common.files import sha256
 from layers.common.schemes import scheme
 from tools.common.stopping import stop_requests
 from tools.detect.boxes import Boxes, read_boxes
@@ -26,6 +26,8 @@ from tools.detect.detector import Detector
 from tools.detect.folder import ResultFolder
 from tools.detect.inputs import JOURNAL, is_video, sources, stems
 from tools.detect.journal import Journal
+from tools.detect.model_note import FILE as MODEL
+from tools.detect.model_note import write_model_note
 from tools.detect.pictures import PictureRun, left_out
 from tools.detect.video import detect_video
 from tools.detect.write import write_all
@@ -36,12 +38,12 @@ INTERRUPTED = 130
 PATH = click.Path(path_type=Path)
 
 
-def settings(detector: Detector, weights: Path, given: Boxes | None, drawing: str) -> dict[str, str]:
+def settings(detector: Detector, given: Boxes | None, drawing: str) -> dict[str, str]:
     """What the results depend on beside the pictures, in short."""
     boxes = given.by_name if given else None
     about = [boxes, drawing, detector.about.margin, asdict(detector.calibration) if detector.calibration else None]
     digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()
-    return {"preset": detector.preset.name, "weights": sha256(weights), "rest": digest}
+    return {"preset": detector.preset.name, "weights": detector.sha256, "rest": digest}
 
 
 def check_out(out: Path, files: Sequence[Path]) -> None:
@@ -91,7 +93,7 @@ def main(
     detector = Detector(name, weights, batch, gpu)
     with ResultFolder(out) as results, stop_requests() as stop:
         run = PictureRun(detector, stems(found.files), given, results, drawing or "shape")
-        detect_pictures(run, found.files, settings(detector, weights, given, run.drawing), stop)
+        detect_pictures(run, found.files, settings(detector, given, run.drawing), stop)
         for video in filter(is_video, found.files):
             if not stop:
                 detect_one_video(run, video, stop, smooth=smooth)
@@ -114,8 +116,10 @@ def detect_pictures(run: PictureRun, files: Sequence[Path], about: dict[str, str
             done += 1
         if done:
             print(f"{readable(journal.path)}: {done} pictures are done", file=sys.stderr)
-        if old := run.folder.keep_only(kept):
+        if old := run.folder.keep_only([*kept, MODEL]):
             print(f"{readable(out)}: {old} files of an earlier run are removed", file=sys.stderr)
+        run.folder.claim(MODEL)
+        write_model_note(out, run.detector, "given" if run.given else "found")
         if pictures:
             run.run(pictures, journal, stop)
             run.folder.claim("faces.json", "faces.csv")

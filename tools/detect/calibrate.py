@@ -18,7 +18,7 @@ from sklearn.linear_model import LinearRegression
 
 from data_prep.patches import open_set
 from layers.common.errors import RarError, run_command
-from layers.common.files import finished_file, sha256
+from layers.common.files import finished_file
 from layers.common.shapes import FloatArray, point_errors
 from tools.common.version import commit
 from tools.detect.calibration import Calibration, face_size, features, write_calibration
@@ -116,7 +116,7 @@ def report(made: Calibration, faces: Sequence[FaceResult], subset: str, note: st
 @click.option("--fit", default="val", show_default=True, help="set to learn from: faces that were not trained on")
 @click.option("--check", default="helen", show_default=True, help="set to check it on")
 @in_run("--out", "", "folder for calibration.png and calibration.md")
-@click.option("--batch", default=8, show_default=True, help="faces at a time")
+@click.option("--batch", default=8, show_default=True, type=click.IntRange(1), help="faces at a time")
 def main(name: str, weights: Path, data: Path, fit: str, check: str, out: Path, batch: int) -> None:
     if not (data / fit).is_dir():
         raise RarError(f"no {fit} in {data}: prepare the data with VALIDATION=0.06, or name another set by --fit")
@@ -124,7 +124,7 @@ def main(name: str, weights: Path, data: Path, fit: str, check: str, out: Path, 
     learnt = list(test_set(detector, open_set(data / fit), fit, batch))
     if len(learnt) < FEWEST:
         raise RarError(f"{data / fit} has {len(learnt)} faces, too few to learn from: {FEWEST} are the least")
-    made = learn(learnt, sha256(weights), f"{data.name}/{fit}")
+    made = learn(learnt, detector.sha256, f"{data.name}/{fit}")
     print(write_calibration(weights, made))
     others = list(test_set(detector, open_set(data / check), check, batch))
     note = f"learnt on {made.data}, {made.faces} faces · {name} {made.weights_sha256[:12]} · commit {commit()[:12]}"

@@ -62,7 +62,8 @@ class Detector:
     made by fork has none of its parent's threads, so it needs a Detector of its own.
 
     name: the preset. weights: a file; None for those that come with the project. batch: faces at a time. gpu: its
-    number, None for the CPU. RarError when the weights are missing or for another net, and when there is no such GPU.
+    number, None for the CPU. `file` and `sha256` say which weights it has. RarError when the weights are missing,
+    damaged or for another net, and when there is no such GPU.
     """
 
     def __init__(
@@ -74,17 +75,20 @@ class Detector:
         if batch < 1:
             raise RarError(f"batch is {batch}: give a number of faces, 1 or more")
         self.batch = batch
-        self.about = about(file, self.preset)
-        self.calibration = read_calibration(file)
+        self.file = file
+        self.about = about(self.file, self.preset)
+        self.calibration = read_calibration(self.file)
         self._process, self._closed = os.getpid(), False
         self._worker = ThreadPoolExecutor(1, "net")
         self._finding = threading.Lock()
         self._finder: FaceFinder | None = None
         try:
-            self._net: CropDetector | None = self._worker.submit(_load, self.preset, file, gpu).result()
+            net = self._worker.submit(_load, self.preset, self.file, gpu).result()
         except BaseException:
             self._worker.shutdown()
             raise
+        self._net: CropDetector | None = net
+        self.sha256 = net.sha256
 
     def __enter__(self) -> Detector:
         return self

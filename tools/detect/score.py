@@ -19,7 +19,7 @@ from data_prep import w300
 from data_prep.images import read_image
 from data_prep.records import FaceRecord
 from layers.common.errors import RarError, run_command
-from layers.common.files import finished_file, sha256
+from layers.common.files import finished_file
 from layers.common.metrics import face_errors, failure_rate
 from layers.common.schemes import scheme
 from layers.common.shapes import FloatArray
@@ -115,7 +115,7 @@ def main(name: str, weights: Path, raw: Path, subset: str, out: Path) -> None:
         raise RarError(f"no face of {subset} under {raw}: give the root of 300-W")
     detector = Detector(name, weights)
     faces = [score(detector, record) for record in tqdm(records, unit="face")]
-    notes = (f"model {name} (sha256 {sha256(weights)[:12]}), commit {commit()[:12]}",)
+    notes = (f"model {name}, {weights} (sha256 {detector.sha256[:12]}), commit {commit()[:12]}",)
     made = table(faces, f"{subset}, {len(faces)} faces", notes)
     with finished_file(out / "detect.md") as part:
         part.write_text(as_markdown([made]), encoding="utf-8")

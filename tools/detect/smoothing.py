@@ -2,8 +2,8 @@
 
     x_k = x_{k-1} + a(f) (p_k - x_{k-1}),    a(f) = 1 / (1 + 1 / (2 pi f dt)),    f = s (f_min + beta |v|)
 
-p is the point as found, dt the time since the frame before, v the point's speed in face sizes a second, itself smoothed at
-1 Hz. A still point is smoothed much, a moving one little, so that it does not lag behind. s is the share of the
+p is the point as found, dt the time since the frame before, v the point's speed in face sizes a second, itself smoothed
+at 1 Hz. A still point is smoothed much, a moving one little, so that it does not lag behind. s is the share of the
 landmark's confidence in that of a landmark of this face as it was found, 1 at most: what conv8 is unsure of moves
 less.
 """

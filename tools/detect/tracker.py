@@ -17,8 +17,8 @@ LOOK_EVERY = 15  # frames: how often the finder looks for new faces, and measure
 # vgg19_128 it is 0.55 to 0.72 on 90 % of the training faces, 0.01 to 0.16 where there is no face.
 LOST = 0.5
 SAME = 0.3  # intersection over union: boxes that overlap more are of one face
-# A face that is lost, as behind a hand, keeps its number for so many frames, in which the finder looks often; it is known
-# again by a box near its last one, in sides of it, and of about its size.
+# A face that is lost, as behind a hand, keeps its number for so many frames, in which the finder looks often; it is
+# known again by a box near its last one, in sides of it, and of about its size.
 PATIENCE = 45
 LOOK_FOR_LOST = 3  # frames
 NEAR, ALIKE = 0.75, 1.6

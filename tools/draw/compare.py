@@ -94,7 +94,7 @@ def comparison(
 def main(files: tuple[Path, ...], data: Path, out: Path, faces: int) -> None:
     models = [read_results(file) for file in files]
     names = telling(models, faces)
-    note = f"the {len(names)} faces on which the models differ most, of {small_print(models[0])}"
+    note = f"the {len(names)} faces on which the models differ most, of {small_print(*models)}"
     click.echo(style.save(comparison(models, names, PreparedPictures(data), note).figure, out))
 
 

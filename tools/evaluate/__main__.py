@@ -82,7 +82,7 @@ def score_ablations(paths: tuple[Path, ...], **outputs: Path | None) -> None:
 @click.argument("paths", nargs=-1, required=True, type=FILE)
 @click.option("--subset", help="compare on the faces of that subset alone, as helen")
 @click.option("--apart", is_flag=True, help="files of one model are different trainings to compare, not its seeds")
-@click.option("--seed", default=0, show_default=True, help="of the resampling")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of the resampling")
 @output_options
 def compare(paths: tuple[Path, ...], subset: str | None, apart: bool, seed: int, **outputs: Path | None) -> None:
     """Models against the first, paired by face, with intervals; several files of one model are its seeds."""

@@ -106,7 +106,7 @@ def _check_same(
     others = _faces(path, results, subset)
     if set(others) != set(names) or results.scheme != first.scheme:
         raise RarError(f"{path} is of other faces than {first_path}: test both models on the same")
-    if (results.data.boxes, results.data.margin) != (first.data.boxes, first.data.margin):
+    if results.data.cut() != first.data.cut():
         raise RarError(f"{path} and {first_path} are of crops by other boxes: test both models on the same")
 
 

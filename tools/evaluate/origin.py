@@ -13,7 +13,7 @@ def origin(label: str, results: Results, faces: str) -> str:
     model, data = results.model, results.data
     code = f"RAR-Caffe {model.version}, commit" if model.version else "commit"
     return (
-        f"{label}: data {data.raw} ({faces}), boxes {data.boxes} with margin {data.margin:g}, "
+        f"{label}: data {data.raw} ({faces}), {data.cut()}, "
         f"T = {results.steps}, model {model.name}, weights {model.weights} (sha256 {model.sha256[:12]}), "
         f"{code} {model.commit[:12]}{'; ' + data.note if data.note else ''}"
     )

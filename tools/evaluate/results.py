@@ -2,7 +2,8 @@
 
     {"format": "rar-results/1", "scheme": "68",
      "model": {"name", "weights", "sha256", "commit", "version", and where it is known "seed"},
-     "data": {"boxes": "detector", "margin": 1.4, "raw": "300w", "note": ""}, "steps": T,
+     "data": {"boxes": "detector", "margin": 1.4, "raw": "300w", "note": "", and of sets that are otherwise
+              "sets": {"ibug": {"boxes": "gt", "margin": 2.0}}}, "steps": T,
      "faces": [{"name", "subset", "ground_truth": L x 2, "s_d": L x 2, "stages": (T+1) x L x 2, "centres": T,
                 "confidence": T x L, "peak": L, "box": 4}]}
 
@@ -19,7 +20,7 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,21 @@ class Model:
 
 @dataclass(frozen=True)
 class Data:
-    """Where the faces came from: raw data set ("300w", "synthetic", ...), source of the boxes and their margin."""
+    """Where the faces came from: raw data set ("300w", "synthetic", ...), source of the boxes and their margin.
+
+    sets: source and margin of the subsets for which they are others.
+    """
 
     boxes: str
     margin: float
     raw: str
     note: str
+    sets: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    def cut(self) -> str:
+        """How the faces were cut out, in words."""
+        others = (f"; {name}: boxes {boxes} with margin {margin:g}" for name, (boxes, margin) in self.sets.items())
+        return f"boxes {self.boxes} with margin {self.margin:g}{''.join(others)}"
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,7 @@ def write_results(path: Path, results: Results) -> None:
         "scheme": stored(results.scheme),
         **({"truth_scheme": stored(results.truth)} if results.truth != results.scheme else {}),
         "model": {name: value for name, value in dataclasses.asdict(results.model).items() if value is not None},
-        "data": dataclasses.asdict(results.data),
+        "data": _data_as_json(results.data),
         "steps": results.steps,
     }
     _check(path, results)
@@ -161,7 +171,7 @@ def read_results(path: Path, other_truth: bool = False) -> Results:
         )
     except KeyError as error:
         raise RarError(f"{path} lacks the key {error}: write it again with this version of the code") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise RarError(f"{path} is malformed ({error}): write it again with this version of the code") from error
     _check(path, results)
     if results.truth != results.scheme and not other_truth:
@@ -187,7 +197,14 @@ def _model(raw: dict[str, Any]) -> Model:
 
 
 def _data(raw: dict[str, Any]) -> Data:
-    return Data(boxes=str(raw["boxes"]), margin=float(raw["margin"]), raw=str(raw["raw"]), note=str(raw["note"]))
+    sets = {str(name): (str(cut["boxes"]), float(cut["margin"])) for name, cut in raw.get("sets", {}).items()}
+    return Data(str(raw["boxes"]), float(raw["margin"]), str(raw["raw"]), str(raw["note"]), sets)
+
+
+def _data_as_json(data: Data) -> dict[str, Any]:
+    sets = {name: {"boxes": boxes, "margin": margin} for name, (boxes, margin) in data.sets.items()}
+    stored = {"boxes": data.boxes, "margin": data.margin, "raw": data.raw, "note": data.note}
+    return {**stored, "sets": sets} if sets else stored
 
 
 def _decode(path: Path, number: int, face: Any) -> FaceResult:

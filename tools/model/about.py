@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from data_prep.manifest import origin
 from layers.common.errors import RarError
 from layers.common.files import finished_file
 from layers.common.schemes import scheme, stored
+from tools.model.card import CARD, front_matter
 from tools.model.presets import Preset
 
 FORMAT = "rar-about/1"
-CARD = "README.md"
 USUAL_MARGIN = 1.4  # of 300-W's and MTFL's crops: for weights beside which nothing is said
 
 
@@ -44,11 +45,8 @@ def about_file(weights: Path) -> Path:
 
 def write_about(weights: Path, preset: Preset, manifest: dict[str, Any]) -> Path:
     """Note beside the weights of `preset` what the data of `manifest`, on which they were trained, are; the path."""
-    parameters = manifest["parameters"]
-    found = About(
-        preset.name, preset.scheme, preset.crop_size, float(parameters["margin"]), str(parameters["boxes"]),
-        str(manifest.get("raw", "300w")),
-    )  # fmt: skip
+    data = origin(manifest, "train")
+    found = About(preset.name, preset.scheme, preset.crop_size, data.margin, data.boxes, data.raw)
     path = about_file(weights)
     with finished_file(path) as part:
         whole = {"format": FORMAT, **asdict(found), "scheme": stored(preset.scheme)}
@@ -91,15 +89,12 @@ def _note(weights: Path) -> About | None:
 def _card(weights: Path) -> About | None:
     """From the front matter of the card in the weights' folder, when it is of this file."""
     path = weights.with_name(CARD)
-    if not path.is_file():
-        return None
-    _, mark, rest = path.read_text(encoding="utf-8", errors="replace").partition("---\n")
-    front = dict(line.split(": ", 1) for line in rest.partition("\n---")[0].splitlines() if ": " in line)
-    if not mark or front.get("weights") != weights.name:
+    front = front_matter(path)
+    if front.get("weights") != weights.name:
         return None
     try:
-        return _checked({"preset": front["name"], **{name: front[name].strip('"') for name in ("scheme", "crop_size",
-                         "margin", "boxes")}})  # fmt: skip
+        return _checked({"preset": front["name"], "raw": front.get("raw", ""), **{name: front[name] for name in
+                         ("scheme", "crop_size", "margin", "boxes")}})  # fmt: skip
     except (ValueError, KeyError) as error:
         raise RarError(f"the card {path} lacks what it should say of {weights.name} ({error}): copy it again") from None
 

@@ -16,6 +16,7 @@ from tools import PROJECT
 from tools.model import network
 from tools.model.caffe_net import forward, net_from
 from tools.model.presets import COMMITTED, Preset
+from tools.model.weight_file import read_weights
 from tools.model.weights import load_weights
 
 PROTOTXT = PROJECT / "prototxt"
@@ -36,7 +37,7 @@ class Detections(NamedTuple):
 
 
 class CropDetector:
-    """RAR on crops of the preset's size."""
+    """RAR on crops of the preset's size, with the weights of `file`, whose checksum is `sha256`."""
 
     def __init__(self, preset: Preset, weights: Path, deploy: Path | None = None) -> None:
         """RarError when the weights are not those of this preset."""
@@ -44,7 +45,9 @@ class CropDetector:
         file = deploy or PROTOTXT / preset.name / "deploy.prototxt"
         variant = preset.name not in COMMITTED and not deploy
         self.net = net_from(network.deploy(preset), caffe.TEST) if variant else caffe.Net(str(file), caffe.TEST)
-        load_weights(self.net, weights)
+        stored = read_weights(weights)
+        load_weights(self.net, stored)
+        self.file, self.sha256 = weights, stored.sha256
 
     def feed(self, crops: NDArray[np.uint8]) -> None:
         """Crops (N, S, S, 3), BGR, as the net's input; RarError for crops of another size."""
@@ -58,9 +61,17 @@ class CropDetector:
         np.subtract(crops.transpose(0, 3, 1, 2), np.reshape(VGG_MEAN, (3, 1, 1)), out=data.data, casting="unsafe")
 
     def detect(self, crops: NDArray[np.uint8]) -> Detections:
-        """All shapes on crops (N, S, S, 3), BGR; RarError for crops of another size."""
+        """All shapes on crops (N, S, S, 3), BGR; RarError for crops of another size, and shapes that are no numbers."""
         self.feed(crops)
         forward(self.net)
+        found = self._found()
+        if not all(np.isfinite(values).all() for values in found):
+            raise RarError(
+                f"{self.file} makes shapes that are no numbers: it is damaged, or has diverged; take other weights"
+            )
+        return found
+
+    def _found(self) -> Detections:
         steps = range(self.preset.steps)
         return Detections(
             s_d=self._blob("s_d"),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layers.common.files import finished_file
+from tools.model.weight_file import CONTENT, Blobs, content_sha256
 from tools.model.weights import SAMPLES, owners
 
 MANTISSA_BITS = 8  # of half precision's ten: the rest of a trained weight is noise, and noise does not compress
@@ -28,7 +29,11 @@ def rounded(values: NDArray[np.float32], bits: int = MANTISSA_BITS) -> NDArray[n
 
 
 def write_half(net: Any, path: Path) -> None:
-    """Write what a net has learned, each shared weight once: matrices and filters at half precision, compressed."""
+    """Write what a net has learned, each shared weight once: matrices and filters at half precision, compressed.
+
+    A checksum of all of it is an attribute of the file.
+    """
+    written: Blobs = {}
     with finished_file(path) as part, h5py.File(part, "w") as file:
         for name, blobs in owners(net):
             if name.endswith(SAMPLES):
@@ -40,3 +45,5 @@ def write_half(net: Any, path: Path) -> None:
                     {} if small else {"compression": "gzip", "compression_opts": 9, "shuffle": True}
                 )
                 file.create_dataset(f"data/{name}/{i}", data=stored, **packing)
+                written.setdefault(name, []).append(stored.astype(np.float32))
+        file.attrs[CONTENT] = content_sha256(written)

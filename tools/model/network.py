@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from layers.attention import DRAWING
 from layers.common import paper
+from layers.common.choices import DRAWING
 from layers.common.gamma import PRINTED
 from layers.common.schemes import scheme, stored
 from layers.counterfactual import PARTS
@@ -248,10 +248,13 @@ def step(n: Net, t: int, preset: Preset, *, training: bool) -> None:
     features = {"window": preset.window}
     kind = "shape_indexed.ShapeIndexedFeatureLayer"
     maps = n[f"deconv7_steps_read_{t - 1}"] if t else n.deconv7_steps  # what the step before passed on
+    frozen = not preset.cnn_lr  # then Caffe would fill a gradient that nobody reads
+    options: dict[str, Any] = {"propagate_down": [False, False]} if frozen else {}
     if t + 1 < preset.steps:
-        n[f"deconv7_steps_read_{t}"], pooled = python_layer(kind, maps, s_hat, ntop=2, parameters=features)
+        both = python_layer(kind, maps, s_hat, ntop=2, parameters=features, **options)
+        n[f"deconv7_steps_read_{t}"], pooled = both
     else:
-        pooled = python_layer(kind, maps, s_hat, parameters=features)
+        pooled = python_layer(kind, maps, s_hat, parameters=features, **options)
     n[f"pooled_{t}"] = pooled
     n[f"phi_{t}"] = phi = standardised(n[f"pooled_{t}"])
     if preset.shift_radius:
@@ -292,9 +295,9 @@ def counterfactual_reward(n: Net, t: int, phi: Blob, preset: Preset) -> None:
     n[f"reward_{t}"] = layer
 
 
-def recurrence(n: Net, preset: Preset, pool: str, *, training: bool) -> None:
-    """s_hat_0 by robust initialisation, then T steps to s_hat_T."""
-    start = {
+def start(n: Net, preset: Preset, pool: str) -> None:
+    """s_hat_0 from s_d."""
+    parameters = {
         "landmarks": preset.landmarks,
         "basis_size": preset.basis_size,
         "crop_size": preset.crop_size,
@@ -303,7 +306,12 @@ def recurrence(n: Net, preset: Preset, pool: str, *, training: bool) -> None:
         "fit": {"threshold": preset.fit.threshold, "supports": preset.fit.supports},
     }
     kind = "initialisation.InitialisationLayer"
-    n.s_hat_0 = python_layer(kind, n.s_d, blobs=2, parameters=start, name="initialisation", propagate_down=False)
+    n.s_hat_0 = python_layer(kind, n.s_d, blobs=2, parameters=parameters, name="initialisation", propagate_down=False)
+
+
+def recurrence(n: Net, preset: Preset, pool: str, *, training: bool) -> None:
+    """s_hat_0 by robust initialisation, then T steps to s_hat_T."""
+    start(n, preset, pool)
     constants(n, preset)
     if policy(preset, training=training) in DRAWING:
         n.face = python_layer("attention.FaceKeyLayer", n.data)

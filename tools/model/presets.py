@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from layers.common import paper
 from layers.common.errors import RarError
@@ -18,13 +17,7 @@ from layers.common.gamma import GammaReading
 from layers.common.scheme_file import read_scheme
 from layers.common.schemes import made_known
 from layers.common.schemes import scheme as known_scheme
-
-# Settings that shape the training net; the words of the others are the layers' own.
-WORDS = {
-    "estimator": ("straight_through", "counterfactual", "reinforce"),
-    "reward": ("weighted", "unweighted"),
-}
-SWITCH = {"0": False, "1": True}
+from tools.model.settings import SETTINGS, changed, check
 
 
 @dataclass(frozen=True)
@@ -267,16 +260,16 @@ COMMITTED = ("vgg19", "vgg19_128", "compact", "tiny", "aflw_compact")  # those w
 def preset(name: str) -> Preset:
     """The preset called `name`, or a variant of one: "vgg19_128+weighting=uniform+steps=20".
 
-    A variant is a preset with other settings, any field of Preset that is a number or a word. "scheme" is the name of a
-    landmark scheme that is known, or a file that describes one, whose name then stands in the variant's. RarError for
-    an unknown preset, scheme or setting, or a start that cannot be fitted.
+    A variant is a preset with other settings, of those in tools/model/settings.py. "scheme" is the name of a landmark
+    scheme that is known, or a file that describes one, whose name then stands in the variant's. RarError for an unknown
+    preset, an unknown setting, and settings that no net can have.
     """
     base, *changes = name.split("+")
     if base not in PRESETS:
         raise RarError(f"no preset {base!r}: choose one of {', '.join(PRESETS)}")
     changes = [_named_scheme(change) for change in changes]
     name = "+".join([base, *changes])
-    settings = dict(_change(change) for change in changes)
+    settings = dict(changed(change) for change in changes)
     start = PRESETS[base]
     if settings.get("scheme", start.scheme) != start.scheme:
         landmarks = start.landmarks
@@ -293,12 +286,12 @@ def preset(name: str) -> Preset:
 
 def _check(preset: Preset) -> None:
     """RarError, here and not hours later when the steps are to be trained, for settings that no net can have."""
-    _ = preset.fit, preset.reading
-    if (landmarks := known_scheme(preset.scheme).landmarks) != preset.landmarks:
-        raise RarError(f"scheme {preset.scheme} has {landmarks} landmarks: leave out landmarks={preset.landmarks}")
-    for field, known in WORDS.items():
-        if getattr(preset, field) not in known:
-            raise RarError(f"{field} of a preset is one of {', '.join(known)}, not {getattr(preset, field)!r}")
+    for name in SETTINGS:
+        check(name, getattr(preset, name))
+    if preset.crop_size % 4:
+        raise RarError(f"crop_size of a preset is a multiple of 4, for its two poolings, not {preset.crop_size}")
+    if (count := known_scheme(preset.scheme).landmarks) != preset.landmarks:
+        raise RarError(f"scheme {preset.scheme} has {count} landmarks, not {preset.landmarks}")
     if preset.estimator == "reinforce" and preset.policy not in ("sample", "stochastic"):
         raise RarError("estimator=reinforce learns from centres that are drawn: add policy=sample")
     if preset.reading.twice and preset.weighting == "uniform":
@@ -357,16 +350,3 @@ def _named_scheme(change: str) -> str:
     if field != "scheme" or not value.endswith(".json"):
         return change
     return f"{field}={made_known(read_scheme(Path(value))).name}"
-
-
-def _change(text: str) -> tuple[str, Any]:
-    """A setting of a variant: its field and its value, of the field's own type."""
-    field, _, value = text.partition("=")
-    kinds = {name: type(value) for name, value in vars(VGG19).items() if type(value) in (str, int, float, bool)}
-    if field not in kinds or field == "name":
-        raise RarError(f"a preset has no setting {field!r}: see tools/model/presets.py")
-    try:
-        return field, SWITCH[value] if kinds[field] is bool else kinds[field](value)
-    except (ValueError, KeyError):
-        kind = "switch, 0 or 1" if kinds[field] is bool else kinds[field].__name__
-        raise RarError(f"{field} of a preset is no {kind}: {value!r}") from None

@@ -1,50 +1,16 @@
-"""Weight files: loading one into a net after a check that it is meant for that net, and writing one without repeats."""
+"""Weights into a net, after a check that they are meant for it, and out of one without repeats."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
-from google.protobuf.message import DecodeError
-
 from layers.common.errors import RarError
 from layers.common.files import finished_file
-from layers.quiet import caffe
+from tools.model.weight_file import Weights, parsed
 
 SAMPLES = "_samples"  # layers whose only blob is the place in the data
-
-
-def read_weights(path: Path) -> Any:
-    """The NetParameter of a caffemodel; RarError when it is absent, damaged or empty."""
-    net = caffe.proto.caffe_pb2.NetParameter()
-    try:
-        net.ParseFromString(path.read_bytes())
-    except OSError as error:
-        raise RarError(f"no weights at {path} ({error.strerror}): train first, or give WEIGHTS=") from error
-    except DecodeError as error:
-        raise RarError(f"{path} is no caffemodel, or is cut short: copy it again") from error
-    if not any(layer.blobs for layer in net.layer):
-        raise RarError(f"{path} holds no weights: copy it again")
-    return net
-
-
-def stored_shapes(path: Path) -> dict[str, list[tuple[int, ...]]]:
-    """The shapes of the weights in a file, by layer; RarError when it is absent, damaged or empty.
-
-    Caffe's two formats: a caffemodel, and HDF5 (tools/model/half_precision.py), told apart by what is in them.
-    """
-    if not path.is_file() or not h5py.is_hdf5(path):
-        return {layer.name: [tuple(blob.shape.dim) for blob in layer.blobs] for layer in read_weights(path).layer}
-    try:
-        with h5py.File(path) as file:
-            layers = {name: [layer[str(i)] for i in range(len(layer))] for name, layer in file["data"].items()}
-            return {name: [blob.shape for blob in blobs] for name, blobs in layers.items()}
-    except (OSError, KeyError) as error:
-        raise RarError(f"{path} is no weight file of Caffe, or is cut short ({error}): copy it again") from error
 
 
 def owners(net: Any) -> Iterator[tuple[str, list[Any]]]:
@@ -57,58 +23,36 @@ def owners(net: Any) -> Iterator[tuple[str, list[Any]]]:
         seen |= addresses
 
 
-def check_weights(net: Any, path: Path, names: tuple[str, ...] = ("",)) -> None:
+def check_weights(net: Any, stored: Weights, names: tuple[str, ...] = ("",)) -> None:
     """RarError unless every layer that owns weights (and whose name starts with one of `names`) has them in the file.
 
     Caffe itself skips what it does not find, and would test a net of random weights without a word.
     """
-    stored = stored_shapes(path)
     for name, blobs in owners(net):
         if name.endswith(SAMPLES) or not name.startswith(names):
             continue
-        shapes = shapes_of(blobs)
-        if not stored.get(name):
-            raise RarError(f"{path} has no weights for the layer {name}: it is for another net")
-        if stored[name] != shapes:
-            raise RarError(f"{path}: {name} is {stored[name]}, the net wants {shapes}: it is for another net")
+        found, wanted = stored.shapes(name), shapes_of(blobs)
+        if not found:
+            raise RarError(f"{stored.path} has no weights for the layer {name}: it is for another net")
+        if found != wanted:
+            raise RarError(f"{stored.path}: {name} is {found}, the net wants {wanted}: it is for another net")
 
 
-def load_weights(net: Any, path: Path, names: tuple[str, ...] = ("",), leave: tuple[str, ...] = ()) -> list[str]:
-    """Check, then copy, the weights of a file into a net.
+def load_weights(net: Any, stored: Weights, names: tuple[str, ...] = ("",), leave: tuple[str, ...] = ()) -> list[str]:
+    """Check weights against a net, then copy them into it.
 
     Layers that do not fit, when their names start with none of `names`, and those whose names start with one of `leave`
     keep what they have; returns their names, but for a place in the data.
     """
-    check_weights(net, path, names)
-    stored = stored_shapes(path)
-    misfits = [
-        name
-        for name, blobs in net.params.items()
-        if name in stored and (name.startswith(leave) or stored[name] != shapes_of(blobs))
-    ]
-    if not misfits:
-        net.copy_from(str(path))
-        return []
-    with tempfile.TemporaryDirectory() as folder:  # Caffe would end the process at the first layer of another size
-        fitting = Path(folder, path.name)
-        _copy_without(path, misfits, fitting)
-        net.copy_from(str(fitting))
-    return [name for name, _ in owners(net) if name in misfits and not name.endswith(SAMPLES)]
-
-
-def _copy_without(path: Path, layers: list[str], to: Path) -> None:
-    """A copy of a weight file without some of its layers."""
-    if h5py.is_hdf5(path):
-        shutil.copyfile(path, to)
-        with h5py.File(to, "r+") as file:
-            for name in layers:
-                del file["data"][name]
-        return
-    weights = read_weights(path)
-    for i in reversed(range(len(weights.layer))):
-        if weights.layer[i].name in layers:
-            del weights.layer[i]
-    to.write_bytes(weights.SerializeToString())
+    check_weights(net, stored, names)
+    kept = []
+    for name, blobs in owners(net):
+        if (leave and name.startswith(leave)) or stored.shapes(name) != shapes_of(blobs):
+            kept.append(name)
+            continue
+        for blob, values in zip(blobs, stored.layers[name], strict=True):
+            blob.data[...] = values
+    return [name for name in kept if name in stored.layers and not name.endswith(SAMPLES)]
 
 
 def shapes_of(blobs: list[Any]) -> list[tuple[int, ...]]:
@@ -121,10 +65,10 @@ def drop_repeats(path: Path, net: Any) -> None:
 
     The layers go, not their blobs alone: Caffe passes over a layer that is not in the file, but dies of an empty one.
     """
-    stored = read_weights(path)
+    stored = parsed(path, path.read_bytes())
     owning = {name for name, _ in owners(net)}
     repeats = [i for i, layer in enumerate(stored.layer) if layer.blobs and layer.name not in owning]
     for i in reversed(repeats):
         del stored.layer[i]
-    with finished_file(path) as part:
+    with finished_file(path, durable=True) as part:
         part.write_bytes(stored.SerializeToString())

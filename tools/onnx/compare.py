@@ -87,8 +87,14 @@ def report(rows: list[dict[str, float]], names: list[str]) -> None:
 @model_options
 @in_run("--onnx", "rar.onnx", "what `onnx` made of it")
 @data_option(subset="helen")
-@click.option("--faces", default=50, show_default=True, help="how many")
-@click.option("--threads", default=usable_cores(), show_default=True, help="of onnxruntime; Caffe's: OMP_NUM_THREADS")
+@click.option("--faces", default=50, show_default=True, type=click.IntRange(1), help="how many")
+@click.option(
+    "--threads",
+    default=usable_cores(),
+    show_default=True,
+    type=click.IntRange(1),
+    help="of onnxruntime; Caffe's: OMP_NUM_THREADS",
+)
 def main(name: str, weights: Path, onnx: Path, data: Path, faces: int, threads: int) -> None:
     ready, detector, given = open_model(onnx, threads), CropDetector(preset(name), weights), PreparedSet(data)
     chosen = np.flatnonzero(given.copy == 0)[:faces].tolist()

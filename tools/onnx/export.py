@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from layers.common.files import finished_file, sha256
+from layers.common.files import finished_file
 from layers.common.schemes import scheme, stored_text
 from layers.quiet import caffe
 from layers.samples import VGG_MEAN
@@ -18,6 +18,7 @@ from tools.model import network
 from tools.model.about import about
 from tools.model.caffe_net import net_from
 from tools.model.presets import Preset
+from tools.model.weight_file import Weights, read_weights
 from tools.model.weights import load_weights
 from tools.onnx import fit, native, ours  # noqa: F401  they register their translators
 from tools.onnx.graph import Graph
@@ -37,12 +38,13 @@ def export(preset: Preset, weights: Path, out: Path, *, rgb: bool = False, half:
     """
     proto = network.deploy(preset)
     net = net_from(proto, caffe.TEST)
-    load_weights(net, weights)
+    stored = read_weights(weights)
+    load_weights(net, stored)
     graph = Graph(half=half)
     data = rgb_input(graph, preset) if rgb else graph.input("data", np.float32, (BATCH, 3, *[preset.crop_size] * 2))
     add_outputs(graph, preset, translate_net(graph, proto, net, {"data": data}))
     model = graph.model(proto.name)
-    helper.set_model_props(model, described(preset, weights, rgb=rgb))
+    helper.set_model_props(model, described(preset, stored, rgb=rgb))
     onnx.checker.check_model(model, full_check=True)
     with finished_file(out) as part:
         part.write_bytes(model.SerializeToString())
@@ -83,21 +85,24 @@ def add_outputs(graph: Graph, preset: Preset, blobs: dict[str, Value]) -> None:
     graph.output("centres", stack(centres, 1), (BATCH, steps))
 
 
-def described(preset: Preset, weights: Path, *, rgb: bool) -> dict[str, str]:
+def described(preset: Preset, weights: Weights, *, rgb: bool) -> dict[str, str]:
     """The model's own account of itself, its metadata_props."""
-    size = preset.crop_size
+    size, trained = preset.crop_size, about(weights.path, preset)
     return {
         "made_by": "RAR-Caffe",
         "preset": preset.name,
         "scheme": stored_text(scheme(preset.scheme)),
         "crop_size": str(size),
-        "crop_margin": f"{about(weights, preset).margin:g}",
+        "crop_margin": f"{trained.margin:g}",
         "crop": "a square round the centre of the face box, crop_margin times its longer side, scaled to crop_size",
         "input": f"image (N, {size}, {size}, 3), 8 bits" if rgb else f"data (N, 3, {size}, {size}), mean subtracted",
         "colour_order": "RGB" if rgb else "BGR",
         "mean_bgr": " ".join(f"{value:g}" for value in VGG_MEAN),
         "unit": "px of the crop, 0-based, pixel centres at integers",
-        "weights_sha256": sha256(weights),
+        "weights": weights.path.name,
+        "weights_sha256": weights.sha256,
+        "trained_on": trained.raw or "not known",
+        "boxes": trained.boxes or "not known",
         "commit": commit(),
         "licence": LICENCE,
     }

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import click
 
-from data_prep.manifest import read_manifest
+from data_prep.manifest import origin, read_manifest
 from layers.common.errors import run_command
 from tools.draw.__main__ import main as draw
 from tools.evaluate.__main__ import main as evaluate
@@ -37,14 +37,23 @@ DRAWN = ("300w", "own")  # protocols whose tests end with pictures
 OF_RAW = {"cofw": "cofw", "mtfl": "aflw"}  # what a manifest calls its data set; all else is tested as 300-W
 
 
+def protocol_of(data: Path) -> str:
+    """By what raw data set the sets that are to be tested come from, where the manifest names none."""
+    manifest = read_manifest(data)
+    if "protocol" in manifest:
+        return str(manifest["protocol"])
+    raws = {origin(manifest, name).raw for name in manifest["sets"]}
+    return next((OF_RAW[raw] for raw in raws if raw in OF_RAW), "300w")
+
+
 @click.command(help=__doc__)
 @model_options_for("vgg19")
 @click.option("--data", type=PATH, help="prepared data  [default: of the protocol and the preset's crop size]")
 @click.option("--protocol", type=click.Choice(list(PROTOCOLS)), help="[default: as the data, else 300w]")
 @in_run("--out", "", "folder for the results file and pictures/")
-@click.option("--batch", default=1, show_default=True, help="faces at a time")
+@click.option("--batch", default=1, show_default=True, type=click.IntRange(1), help="faces at a time")
 @click.option("--gpu", type=click.IntRange(0), help="number of the GPU to use; without it the CPU is used")
-@click.option("--trained-seed", type=int, help="of the training, for results that are to be compared by seed")
+@click.option("--trained-seed", type=click.IntRange(0), help="of the training, to compare results by seed")
 @click.pass_context
 def main(
     context: click.Context,
@@ -70,12 +79,6 @@ def main(
         drawn = ["--results", str(results), "--data", str(data), "--out", str(out / "pictures")]
         draw([*drawn, *(["--log", str(log)] if logged else [])], standalone_mode=False)
     evaluate([protocol, "--results", str(results)], standalone_mode=False)
-
-
-def protocol_of(data: Path) -> str:
-    """The protocol by which prepared data are tested."""
-    book = read_manifest(data)
-    return str(book.get("protocol") or OF_RAW.get(str(book.get("raw")), "300w"))
 
 
 if __name__ == "__main__":

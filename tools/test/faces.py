@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.manifest import read_manifest, scheme_of
+from data_prep.manifest import origin, read_manifest, scheme_of, verify
 from data_prep.patches import open_set
 from layers.common.errors import RarError, run_command
-from layers.common.files import sha256
 from layers.common.prepared import PreparedSet
 from layers.common.shapes import affine_apply
 from tools.common.gpu import use_gpu
@@ -52,9 +52,9 @@ def test_set(detector: CropDetector, faces: PreparedSet, subset: str, batch: int
 @data_option()
 @click.option("--sets", default=",".join(SETS), show_default=True, help="those that exist are tested")
 @in_run("--out", "results.json", "results file to write")
-@click.option("--batch", default=1, show_default=True, help="faces at a time")
+@click.option("--batch", default=1, show_default=True, type=click.IntRange(1), help="faces at a time")
 @click.option("--gpu", type=click.IntRange(0), help="number of the GPU to use; without it the CPU is used")
-@click.option("--trained-seed", type=int, help="of the training, for results that are to be compared by seed")
+@click.option("--trained-seed", type=click.IntRange(0), help="of the training, to compare results by seed")
 def main(
     name: str, weights: Path, data: Path, sets: str, out: Path, batch: int, gpu: int | None, trained_seed: int | None
 ) -> None:
@@ -67,24 +67,25 @@ def main(
         print(f"not in {data}, left out: {', '.join(absent)}", file=sys.stderr)
     if gpu is not None:
         use_gpu(gpu)
+    verify(data, manifest, present)
     detector = CropDetector(chosen, weights)
     faces = [face for subset in present for face in test_set(detector, open_set(data / subset), subset, batch)]
-    model = Model(name, str(weights), sha256(weights), commit(), version(), trained_seed)
+    model = Model(name, str(weights), detector.sha256, commit(), version(), trained_seed)
     annotated = scheme_of(manifest).name
-    write_results(out, Results(chosen.scheme, model, described(manifest), chosen.steps, tuple(faces), annotated))
+    origins = described(manifest, present)
+    write_results(out, Results(chosen.scheme, model, origins, chosen.steps, tuple(faces), annotated))
     print(out)
 
 
-def described(manifest: dict[str, object]) -> Data:
-    """The provenance of the faces that a table must state."""
-    parameters = manifest["parameters"]
-    assert isinstance(parameters, dict)
-    return Data(
-        boxes=str(parameters["boxes"]),
-        margin=float(parameters["margin"]),
-        raw=str(manifest.get("raw", "300w")),
-        note=str(manifest.get("note", "")),
-    )
+def described(manifest: dict[str, Any], sets: Sequence[str]) -> Data:
+    """The provenance of the faces of these sets, which a table must state."""
+    first = origin(manifest, sets[0])
+    others = {name: origin(manifest, name) for name in sets[1:]}
+    for name, found in others.items():
+        if found.raw != first.raw:
+            raise RarError(f"{name} is of {found.raw} and {sets[0]} of {first.raw}: test them one by one (--sets)")
+    differing = {n: (cut.boxes, cut.margin) for n, cut in others.items() if cut[1:] != first[1:]}
+    return Data(first.boxes, first.margin, first.raw, str(manifest.get("note", "")), differing)
 
 
 if __name__ == "__main__":

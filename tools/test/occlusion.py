@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from layers.common import metrics
 from layers.common.errors import run_command
-from layers.common.files import finished_file, sha256
+from layers.common.files import finished_file
 from layers.common.prepared import PreparedSet
 from layers.common.shapes import FloatArray
 from tools.common.version import commit
@@ -129,7 +129,7 @@ def figure(found: dict[str, list[Measured]], title: str, width: int = 860, heigh
 @click.option("--weights", type=PATH, help="of the preset, where no --model is given; without it those of the run")
 @data_option(subset="helen")
 @in_run("--out", "", "folder for occlusion.md and occlusion.png")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.pass_context
 def main(
     context: click.Context,
@@ -142,19 +142,18 @@ def main(
 ) -> None:
     models = models or [(name, str(chosen_weights(name, run_of(context), weights)))]
     faces = PreparedSet(data)
-    found = {}
+    found, notes = {}, [f"data {data}, normaliser inter-pupil, px of the crop, seed {seed}, commit {commit()[:12]}"]
     for model, file in models:
         detector = CropDetector(preset(model), Path(file))
+        notes.append(f"{model}: {file} (sha256 {detector.sha256[:12]})")
         found[model] = [measure(detector, faces, size, seed) for size in SIZES]
     title = f"{data.name}, {int((faces.copy == 0).sum())} faces under a disc of growing size, per cent"
-    notes = tuple(f"{name}: {path} (sha256 {sha256(Path(path))[:12]})" for name, path in models)
-    notes += (f"data {data}, normaliser inter-pupil, px of the crop, seed {seed}, commit {commit()[:12]}",)
     rows = [
         Row(f"{name}, {size:g}", one.cells())
         for name, measured in found.items()
         for size, one in zip(SIZES, measured, strict=True)
     ]
-    table = Table("occlusion", title, "model, size", COLUMNS, tuple(rows), notes)
+    table = Table("occlusion", title, "model, size", COLUMNS, tuple(rows), tuple(notes))
     with finished_file(out / "occlusion.md") as part:
         part.write_text(as_markdown([table]), encoding="utf-8")
     print(as_text([table]))

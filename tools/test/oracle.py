@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from layers.common.errors import RarError, run_command
-from layers.common.files import finished_file, sha256
+from layers.common.files import finished_file
 from layers.common.prepared import PreparedSet
 from layers.common.shapes import FloatArray
 from tools.common.version import commit
@@ -164,7 +164,7 @@ def shown_steps(text: str, total: int) -> list[int]:
 @data_option(subset="helen")
 @in_run("--out", "", "folder for oracle.json, oracle.md and oracle.png")
 @click.option("--sizes", default="0,0.2", show_default=True, help="of the disc over the face")
-@click.option("--draws", default=5, show_default=True, help="of random centres")
+@click.option("--draws", default=5, show_default=True, type=click.IntRange(1), help="of random centres")
 @click.option("--steps", default="", help="columns of the table, as 3,5,15")
 @click.option("--faces", "limit", type=click.IntRange(1), help="the first so many")
 def main(
@@ -178,7 +178,7 @@ def main(
     found = {size: measure(detector, faces, size, draws, limit) for size in map(float, sizes.split(","))}
     count = len(found[next(iter(found))][LEARNT].errors)
     source = (
-        f"{name}: {weights} (sha256 {sha256(weights)[:12]}), data {data}, {count} faces, normaliser inter-pupil, "
+        f"{name}: {weights} (sha256 {detector.sha256[:12]}), data {data}, {count} faces, normaliser inter-pupil, "
         f"random centres of {draws} draws, commit {commit()[:12]}"
     )
     tables = [
@@ -186,7 +186,7 @@ def main(
         for size, one in found.items()
     ]
     record = {
-        "model": {"name": name, "weights": str(weights), "sha256": sha256(weights), "commit": commit()},
+        "model": {"name": name, "weights": str(weights), "sha256": detector.sha256, "commit": commit()},
         "data": str(data), "faces": count, "draws": draws, "eta": chosen.eta,
         "sizes": {f"{size:g}": as_json(one, chosen) for size, one in found.items()},
     }  # fmt: skip

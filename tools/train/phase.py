@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,15 @@ from layers.quiet import caffe
 from tools.common.stopping import stop_requests
 from tools.model.caffe_net import forward
 from tools.model.presets import Phase
+from tools.model.run_record import RunRecord
+from tools.model.weight_file import read_weights
 from tools.model.weights import drop_repeats, load_weights
 from tools.train.feature_statistics import standardise_features
 from tools.train.log import TrainingLog
 from tools.train.ranks import Single
-from tools.train.samples import check_same_kind, net_of_run
+from tools.train.samples import net_of_run
 from tools.train.snapshots import Snapshots
+from tools.train.solver_state import ready_to_restore
 
 LOG_EVERY = 20
 MINUTES_BETWEEN_SNAPSHOTS = 10
@@ -66,19 +68,17 @@ class PhaseTrainer:
     """Trains one phase in `folder`, from `start` weights or from its last snapshot; this is rank 0 of `ranks`."""
 
     def __init__(
-        self, name: str, template: Path, phase: Phase, folder: Path, seed: int, data: Path, ranks: Single
+        self, name: str, template: Path, phase: Phase, record: RunRecord, seed: int, data: Path, ranks: Single
     ) -> None:
-        self.name, self.phase, self.folder, self.ranks = name, phase, folder, ranks
-        folder.mkdir(parents=True, exist_ok=True)
-        self.snapshots = Snapshots(folder, name)
+        self.name, self.phase, self.folder, self.ranks = name, phase, record.folder, ranks
+        self.snapshots = Snapshots(record, name)
         self.solver_file, self.validation_faces = write_solver(
             template, phase, self.snapshots, seed, data, ranks.count
         )
 
-    @property
-    def result(self) -> Path:
-        """The weights this phase ends with."""
-        return self.folder / f"{self.name}.caffemodel"
+        self.done, self.snapshot = self.snapshots.finished(), self.snapshots.latest()
+        if self.done:
+            print(f"{name}: done already, {self.snapshots.result}", file=sys.stderr)
 
     def run(self, start: Path | None, names: tuple[str, ...], leave: tuple[str, ...] = ()) -> Path:
         """Train to the end of the phase; returns its weights. Stopped when the user interrupts; RarError on a NaN.
@@ -86,31 +86,29 @@ class PhaseTrainer:
         start: weights to begin with, where every layer whose name starts with one of `names` must be; of a layer whose
         name starts with one of `leave` they are not taken.
         """
-        if self.result.is_file():
-            print(f"{self.name}: done already, {self.result}", file=sys.stderr)
-            return self.result
+        if self.done:
+            return self.snapshots.result
         solver = caffe.SGDSolver(str(self.solver_file))
-        snapshot = self.snapshots.latest()
-        if snapshot:
-            print(f"{self.name}: going on from iteration {snapshot.iteration}", file=sys.stderr)
-            check_same_kind(solver.net, snapshot.weights)
-            solver.restore(str(snapshot.state))
-        elif start:
-            self._start_from(solver.net, start, names, leave)
-        self.ranks.begin(solver, self.solver_file, snapshot.state if snapshot else None)
+        if self.snapshot:
+            print(f"{self.name}: going on from iteration {self.snapshot.iteration}", file=sys.stderr)
+            with ready_to_restore(self.snapshot, solver.net) as state:
+                solver.restore(str(state))
+                self.ranks.begin(solver, self.solver_file, state)
+        else:
+            if start:
+                self._start_from(solver.net, start, names, leave)
+            self.ranks.begin(solver, self.solver_file, None)
         try:
             self._loop(solver)
         finally:
             end_workers()
         self.ranks.rest()
-        last = self.snapshots.take(solver)
-        last.weights.rename(self.result)
-        last.state.unlink()
-        return self.result
+        self.snapshots.finish(self.snapshots.take(solver))
+        return self.snapshots.result
 
     def _start_from(self, net: Any, weights: Path, names: tuple[str, ...], leave: tuple[str, ...]) -> None:
         """Begin with the weights of an earlier phase; what the phase starts from is kept for `caffe train -weights`."""
-        anew = load_weights(net, weights, names, leave)
+        anew = load_weights(net, read_weights(weights), names, leave)
         if anew:
             print(f"{self.name}: not taken from {weights}, so these start anew: {', '.join(anew)}", file=sys.stderr)
         if "phi_0" in net.params:
@@ -182,8 +180,3 @@ def summary(means: dict[str, float]) -> str:
     """A few figures for the progress bar."""
     shown = [(name, value) for name, value in means.items() if not name.startswith("loss_refinement_")]
     return " ".join(f"{name.replace('nme_pupil_', 'nme_')} {value:.3g}" for name, value in shown[-8:])
-
-
-def shortened(phase: Phase, iterations: int | None) -> Phase:
-    """The phase with another number of iterations, when one is given."""
-    return replace(phase, iterations=iterations) if iterations else phase

@@ -4,42 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from data_prep.manifest import FILE, read_manifest
+from data_prep.manifest import read_manifest
 from layers.common.errors import RarError
+from layers.common.files import alone, clear_parts
 from layers.quiet import caffe
 from tools.common.gpu import check_gpu, use_gpu
 from tools.model.about import write_about
-from tools.model.presets import Phase, Preset, preset
+from tools.model.presets import Phase, preset
 from tools.model.prototxt import folder_of
 from tools.model.vgg19.weights import default_weights
-from tools.train.phase import PhaseTrainer, Stopped, shortened
+from tools.train.data import check_data
+from tools.train.identity import identity, with_lengths
+from tools.train.opening import opened
+from tools.train.phase import PhaseTrainer, Stopped
 from tools.train.processes import run_ranks
 from tools.train.ranks import Leader, Single, follow, join
+from tools.train.wanted import Training
 
 CNN, STEPS = ("conv", "reduction", "deconv"), ("a_lstm", "r_lstm")
-
-
-@dataclass(frozen=True)
-class Training:
-    """What to train on what: the options of the command.
-
-    new_steps: the LSTMs start anew, though the weights of `warm_up` have some.
-    """
-
-    name: str
-    data: Path
-    out: Path
-    seed: int
-    vgg19: Path | None
-    warm_up: Path | None
-    warm_up_iterations: int | None
-    iterations: int | None
-    new_steps: bool = False
 
 
 def train(wanted: Training, gpus: tuple[int, ...]) -> None:
@@ -79,39 +66,40 @@ def with_start(wanted: Training) -> Training:
     return wanted
 
 
-def preset_of(wanted: Training) -> Preset:
-    """The preset, which may be for a landmark scheme that the data describe."""
-    if (wanted.data / FILE).is_file():
-        read_manifest(wanted.data)
-    return preset(wanted.name)
-
-
 def check(wanted: Training) -> None:
-    """RarError for what would end the training at once. Tells the nets where the data are."""
-    preset_of(wanted)
+    """RarError for what would end the training hours later. Tells the nets where the data are."""
+    read_manifest(wanted.data)  # it may describe the preset's landmark scheme
+    check_data(wanted.data, preset(wanted.name))
     os.environ |= {"DATA": str(wanted.data), "TEST_SET": "val"}
 
 
 def both_phases(wanted: Training, ranks: Single) -> None:
     """Train, and print the final weights; ends with status 130 when the user stops it."""
-    chosen = preset_of(wanted)
+    with alone(wanted.out):
+        clear_parts(wanted.out)
+        print(final_weights(wanted, ranks))
+
+
+def final_weights(wanted: Training, ranks: Single) -> Path:
+    """The weights that the training ends with, from wherever it is now."""
+    manifest = read_manifest(wanted.data)
+    chosen = with_lengths(preset(wanted.name), wanted)
+    record = opened(wanted.out, identity(wanted, chosen, manifest, ranks.count))
     folder = folder_of(chosen, wanted.out)
 
     def trainer(phase_name: str, suffix: str, phase: Phase) -> PhaseTrainer:
         solver = folder / f"solver{suffix}.prototxt"
-        return PhaseTrainer(phase_name, solver, phase, wanted.out, wanted.seed, wanted.data, ranks)
+        return PhaseTrainer(phase_name, solver, phase, record, wanted.seed, wanted.data, ranks)
 
-    pretrained = tuple(f"{stage.name}_" for stage in chosen.stages)
+    warm_up = None if wanted.warm_up else trainer("warm_up", "_warm_up", chosen.warm_up)
+    rar = trainer("rar", "", chosen.end_to_end)
+    start = wanted.warm_up
     try:
-        warm = wanted.warm_up
-        if warm is None:
-            phase = shortened(chosen.warm_up, wanted.warm_up_iterations)
-            warm = trainer("warm_up", "_warm_up", phase).run(wanted.vgg19, pretrained)
-        leave = STEPS if wanted.new_steps else ()
-        final = trainer("rar", "", shortened(chosen.end_to_end, wanted.iterations)).run(warm, CNN, leave)
+        if warm_up and not (rar.done or rar.snapshot):
+            start = warm_up.run(wanted.vgg19, tuple(f"{stage.name}_" for stage in chosen.stages))
+        final = rar.run(start, CNN, STEPS if wanted.new_steps else ())
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         sys.exit(130)
-    if (wanted.data / FILE).is_file():
-        write_about(final, chosen, read_manifest(wanted.data))
-    print(final)
+    write_about(final, chosen, manifest)
+    return final

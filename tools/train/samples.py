@@ -10,11 +10,10 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
-from layers.common.errors import RarError
 from layers.common.prepared import PATCHES, kind_of
 from layers.quiet import caffe
 from tools.model.text import net_text
-from tools.model.weights import SAMPLES, stored_shapes
+from tools.model.weights import SAMPLES
 
 HEADER = "# Made for this run by tools.train, which reads its training faces from patches.\n"
 # Visits of the faces are numbered from here in the phase, so that the second does not see the crops of the first again.
@@ -34,15 +33,3 @@ def net_of_run(net: Path, data: Path, folder: Path, phase: str, seed: int) -> Pa
     path = folder / f"{phase}_train_val.prototxt"
     path.write_text(HEADER + net_text(proto))
     return path
-
-
-def check_same_kind(net: object, weights: Path) -> None:
-    """RarError when a snapshot's place in the data is of the other kind: Caffe would end the process."""
-    name = f"train{SAMPLES}"
-    ours = [tuple(blob.shape) for blob in net.params[name]]  # type: ignore[attr-defined]
-    theirs = stored_shapes(weights).get(name)
-    if theirs not in (None, ours):
-        raise RarError(
-            f"{weights} was trained on the other kind of data, AUGMENT=live or fixed: give the DATA= of before, or "
-            "another OUT="
-        )

@@ -22,7 +22,7 @@ from tools.web.limits import TIME_LIMIT
 @click.command(help=__doc__)
 @model_options
 @click.option("--host", default="127.0.0.1", show_default=True, help="address to listen on; 0.0.0.0: the whole network")
-@click.option("--port", default=7860, show_default=True, help="0: any free one")
+@click.option("--port", default=7860, show_default=True, type=click.IntRange(0, 65535), help="0: any free one")
 @click.option("--name", "names", multiple=True, help="by which browsers may call it too, as through a proxy")
 @click.option("--time-limit", default=TIME_LIMIT, show_default=True, type=click.FloatRange(min=0.1), help="s a picture")
 def main(name: str, weights: Path, host: str, port: int, names: tuple[str, ...], time_limit: float) -> None:

@@ -88,7 +88,7 @@ def test_the_whole_way(faces: Path, tmp_path: Path) -> None:
     assert shown.exception is None, shown.stderr
     assert "to train: rar-caffe train --preset tiny+scheme=twelve+basis_size=" in shown.stdout.splitlines()[-1]
     assert "faces to train on: enough to try it" in shown.stderr and "calibrate needs 20" in shown.stderr
-    assert check(data) == []
+    assert list(check(data)) == []
     assert protocol_of(data) == "own"
     name = shown.stdout.splitlines()[-1].split()[5] + "+steps=2"
     step("train", "--preset", name, "--data", data, "--out", run, "--warm-up-iterations", 2, "--iterations", 2)

@@ -13,7 +13,10 @@ from tools.model.about import About, about, about_file, write_about
 from tools.model.places import MODELS
 from tools.model.presets import COMPACT, TINY, VGG19, preset
 
-MANIFEST: dict[str, Any] = {"raw": "cofw", "parameters": {"margin": 1.45, "boxes": "cofw", "crop_size": 64}}
+MANIFEST: dict[str, Any] = {
+    "parameters": {"boxes": "gt", "margin": 2.0},  # of another set, prepared later
+    "sets": {"train": {"raw": "cofw", "settings": {"margin": 1.45, "boxes": "cofw", "size": 64}}},
+}
 CARD = """---
 name: mine
 weights: mine.h5

@@ -15,6 +15,7 @@ from tests.tools.small import SMALL
 from tools.model import network, weights
 from tools.model.caffe_net import net_from
 from tools.model.half_precision import SMALLEST, rounded, write_half
+from tools.model.weight_file import CONTENT, read_weights
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_caffe_reads_the_file_and_small_blobs_are_exact(net: Any, tmp_path: Path
     net.params["phi_0"][1].data[...] = 1e6  # beyond half precision's range
     write_half(net, path)
     fresh = net_from(network.deploy(SMALL), caffe.TEST)
-    weights.load_weights(fresh, path)
+    fresh.copy_from(str(path))
     for name, blobs in net.params.items():
         for blob, loaded in zip(blobs, fresh.params[name], strict=True):
             wanted = blob.data if blob.data.size < SMALLEST else rounded(blob.data).astype(np.float32)
@@ -63,15 +64,20 @@ def test_the_file_is_less_than_half_as_large(net: Any, tmp_path: Path) -> None:
 def test_a_damaged_file_or_one_for_another_net_is_named(net: Any, tmp_path: Path) -> None:
     path = tmp_path / "half.caffemodel.h5"
     write_half(net, path)
-    with h5py.File(path, "a") as file:
-        del file["data/conv8"]
-    with pytest.raises(RarError, match="half.caffemodel.h5 has no weights for the layer conv8"):
-        weights.check_weights(net, path)
+    weights.check_weights(net, read_weights(path))
     whole = path.read_bytes()
+    with h5py.File(path, "a") as file:
+        file["data/conv8/0"][0, 0] += 0.01
+    with pytest.raises(RarError, match=r"half\.caffemodel\.h5 is damaged, its checksum differs"):
+        read_weights(path)
+    with h5py.File(path, "a") as file:
+        del file["data/conv8"], file.attrs[CONTENT]
+    with pytest.raises(RarError, match=r"half\.caffemodel\.h5 has no weights for the layer conv8"):
+        weights.check_weights(net, read_weights(path))
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(RarError, match="half.caffemodel.h5 is no weight file of Caffe, or is cut short"):
-        weights.check_weights(net, path)
+    with pytest.raises(RarError, match=r"half\.caffemodel\.h5 is no weight file of Caffe, or is damaged"):
+        read_weights(path)
     with h5py.File(path, "w") as file:
         file["other"] = 1
     with pytest.raises(RarError, match="is no weight file of Caffe"):
-        weights.check_weights(net, path)
+        read_weights(path)

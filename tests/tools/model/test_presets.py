@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from layers.common import paper
 from layers.common.errors import RarError
 from layers.common.schemes import SCHEMES
 from tools.model.presets import PRESETS, VGG19, VGG19_128, Preset, preset
+from tools.model.settings import SETTINGS
 
 ALL = pytest.mark.parametrize("name", list(PRESETS))
 
@@ -48,26 +49,48 @@ def test_a_variant_is_a_preset_with_other_settings() -> None:
     ("name", "message"),
     [
         ("vgg16", f"no preset 'vgg16': choose one of {', '.join(PRESETS)}"),
-        ("tiny+stepz=5", "a preset has no setting 'stepz': see tools/model/presets.py"),
+        ("tiny+stepz=5", "a preset has no setting 'stepz': it has crop_size, "),
         ("tiny+stages=5", "a preset has no setting 'stages'"),
         ("tiny+name=x", "a preset has no setting 'name'"),
-        ("tiny+steps=many", "steps of a preset is no int: 'many'"),
-        ("tiny+steps", "steps of a preset is no int: ''"),
-        ("tiny+support=-3", "the robust start combines one basis shape at least, not -3"),
-        ("tiny+no_repeat=yes", "no_repeat of a preset is no switch, 0 or 1: 'yes'"),
-        ("tiny+gamma=max", "Gamma is read as one of sum, peak, not 'max'"),
-        ("tiny+gamma_width=0", "the width of Gamma is above 0 inter-pupil distances, not 0.0"),
+        ("tiny+steps=many", "steps of a preset is a whole number from 1 to 1000, not 'many'"),
+        ("tiny+steps", "steps of a preset is a whole number from 1 to 1000, not ''"),
+        ("tiny+steps=1.5", "steps of a preset is a whole number from 1 to 1000, not '1.5'"),
+        ("tiny+steps=0", "steps of a preset is a whole number from 1 to 1000, not 0"),
+        ("tiny+steps=-1", "steps of a preset is a whole number from 1 to 1000, not -1"),
+        ("tiny+steps=1000000", "steps of a preset is a whole number from 1 to 1000, not 1000000"),
+        ("tiny+conv8_weight=nan", "conv8_weight of a preset is a number from 0, up to 1e+06, not nan"),
+        ("tiny+conv8_weight=inf", "conv8_weight of a preset is a number from 0, up to 1e+06, not inf"),
+        ("tiny+cnn_lr=-1", "cnn_lr of a preset is a number from 0, up to 1e+06, not -1.0"),
+        ("tiny+temperature=0", "temperature of a preset is a number above 0, up to 1e+06, not 0.0"),
+        ("tiny+policy=greedy", "policy of a preset is one of argmax, sample, stochastic, random, fixed, not 'greedy'"),
+        ("tiny+weighting=", "weighting of a preset is one of gaussian, uniform, ones, not ''"),
+        ("tiny+initialisation=Mean", "initialisation of a preset is one of robust, mean, random, direct, not 'Mean'"),
+        ("tiny+eta=2", "eta of a preset is a number from 0, up to 1, not 2.0"),
+        ("tiny+crop_size=66", "crop_size of a preset is a multiple of 4"),
+        ("tiny+landmarks=29", "scheme 68 has 68 landmarks, not 29"),
+        ("tiny+scheme=70", "no landmark scheme '70': choose one of 68, 29, 5, 98"),
+        ("tiny+support=-3", "support of a preset is a whole number from 0 to 10000, not -3"),
+        ("tiny+no_repeat=yes", "no_repeat of a preset is 0 or 1, not 'yes'"),
+        ("tiny+gamma=max", "gamma of a preset is one of sum, peak, not 'max'"),
+        ("tiny+gamma_width=0", "gamma_width of a preset is a number above 0, up to 100, not 0.0"),
         ("tiny+estimator=expected", "estimator of a preset is one of straight_through, counterfactual, reinforce"),
         ("tiny+reward=printed", "reward of a preset is one of weighted, unweighted, not 'printed'"),
         ("tiny+estimator=reinforce", "estimator=reinforce learns from centres that are drawn: add policy=sample"),
         ("tiny+gamma=peak+weighting=uniform", "moves nothing: take weighting=ones"),
         ("tiny+policy=fixed+no_repeat=1", "policy=fixed knows its centres: leave out no_repeat"),
-        ("tiny+inlier_threshold=0", "the robust start needs a threshold above 0, not 0.0"),
+        ("tiny+inlier_threshold=0", "inlier_threshold of a preset is a number above 0, up to 10, not 0.0"),
     ],
 )
 def test_an_unknown_preset_or_setting_is_named(name: str, message: str) -> None:
     with pytest.raises(RarError, match=re.escape(message)):
         preset(name)
+
+
+def test_every_setting_is_in_the_table() -> None:
+    """All fields but the name and those that are no number, word or switch; and each preset keeps to it."""
+    plain = {field.name for field in fields(Preset) if field.type in ("int", "float", "str", "bool")}
+    assert set(SETTINGS) == plain - {"name"}
+    assert all(SETTINGS[name].has(getattr(chosen, name)) for chosen in PRESETS.values() for name in SETTINGS)
 
 
 @ALL

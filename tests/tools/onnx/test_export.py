@@ -23,6 +23,7 @@ from tools.model import crop_detector, network, presets
 from tools.model.caffe_net import net_from
 from tools.model.crop_detector import CropDetector, Detections
 from tools.model.presets import TINY, Preset
+from tools.model.weight_file import read_weights
 from tools.model.weights import load_weights
 from tools.onnx.__main__ import main
 
@@ -43,7 +44,7 @@ SHARPER, LIVELIER = 50, 5
 def lively(preset: Preset, trained: Path, path: Path) -> Path:
     """A dozen iterations of training, then sharper peaks and livelier LSTMs than these can bring about."""
     net = net_from(network.deploy(preset), caffe.TEST)
-    load_weights(net, trained / "rar_iter_12.caffemodel", ("conv", "reduction", "deconv"))
+    load_weights(net, read_weights(trained / "rar_iter_12.caffemodel"), ("conv", "reduction", "deconv"))
     net.params["conv8"][0].data[...] *= SHARPER
     for lstm in ("a_lstm", "r_lstm"):
         for part in ("input", "forget", "output", "candidate"):

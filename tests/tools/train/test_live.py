@@ -13,7 +13,7 @@ from caffe.proto import caffe_pb2
 from google.protobuf import text_format
 
 from tests.tools.small import SMALL
-from tests.tools.train.test_train import Run, RunThere, assert_same_run, read_log, train
+from tests.tools.train.runs import Run, RunThere, assert_same_run, read_log, train
 from tools.train import samples
 from tools.train.samples import net_of_run
 
@@ -131,6 +131,6 @@ def test_stopped_by_ctrl_c_and_run_on_the_other_kind(
     other = train(run_there, project)
     assert other.returncode == 1
     assert other.stderr.splitlines()[-1].startswith(
-        "error: out/rar_iter_5.caffemodel was trained on the other kind of data, AUGMENT=live or fixed: give the DATA="
+        "error: out holds another training (other data (faces, crops, augmentation or shape pool)): give what it was"
     )
     assert "Traceback" not in other.stderr

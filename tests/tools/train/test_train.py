@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from subprocess import CompletedProcess
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,67 +15,28 @@ from caffe.proto import caffe_pb2
 
 from layers import refinement
 from layers.common.errors import RarError
-from tests.tools.small import LOG_EVERY, SMALL, write_project
+from tests.tools.small import SMALL, write_project
+from tests.tools.train.runs import (
+    RunThere,
+    assert_same_run,
+    assert_same_run_but,
+    figures,
+    read_log,
+    train,
+)
 from tools.build.environment import caffe_folder
-from tools.model import network, presets, prototxt
+from tools.model import network
 from tools.model.caffe_net import net_from
-from tools.model.presets import Preset
-from tools.train import phase, run
-from tools.train.__main__ import main
-from tools.train.log import TrainingLog
-from tools.train.snapshots import KEEP, Snapshots
+from tools.model.run_record import read_record
+from tools.train import run
 
-Run = CompletedProcess[str]
-RunThere = Callable[..., Run]
 Usage = namedtuple("Usage", "total used free")
-
-
-def train(run_there: RunThere, project: Path, out: str = "out", **variables: str) -> Run:
-    """tools.train with the small preset, as a process of its own."""
-    data = ["--data", variables.pop("data", "")] if "data" in variables else ["--data", "$DATA"]
-    command = f"exec /usr/bin/python3 -m tests.tools.small --preset tiny --out {out} {' '.join(data)}"
-    return run_there(project, "sh", "-c", command, GLOG_minloglevel="2", **variables)
-
-
-@pytest.fixture(scope="module")
-def finished(small_project: Path, tmp_path_factory: pytest.TempPathFactory, run_there: RunThere) -> Path:
-    """The folder of an uninterrupted run."""
-    project = shutil.copytree(small_project, tmp_path_factory.mktemp("finished") / "project")
-    done = train(run_there, project)
-    assert (done.returncode, done.stdout) == (0, "out/rar.caffemodel\n"), done.stderr[-2000:]
-    return project / "out"
-
-
-def read_log(folder: Path) -> list[dict[str, str]]:
-    with (folder / "log.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def figures(folder: Path) -> list[dict[str, str]]:
-    """The log without the time that each row took."""
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in read_log(folder)]
-
-
-def history(folder: Path) -> list[list[float]]:
-    """The momentum at iteration 8, in the last state that is kept."""
-    state = caffe_pb2.SolverState.FromString((folder / "rar_iter_8.solverstate").read_bytes())
-    return [list(blob.data) for blob in state.history]
-
-
-def assert_same_run(found: Path, expected: Path) -> None:
-    """Weights with the place in the data, momentum and log, all to the last digit; nothing else left behind."""
-    assert (found / "rar.caffemodel").read_bytes() == (expected / "rar.caffemodel").read_bytes()
-    assert (found / "warm_up.caffemodel").read_bytes() == (expected / "warm_up.caffemodel").read_bytes()
-    assert history(found) == history(expected)
-    assert figures(found) == figures(expected)
-    assert sorted(path.name for path in found.iterdir()) == sorted(path.name for path in expected.iterdir())
 
 
 def test_an_uninterrupted_run(finished: Path) -> None:
     assert {path.name for path in finished.iterdir()} == {
-        "log.csv", "rar.caffemodel", "rar.json", "rar_iter_8.caffemodel", "rar_iter_8.solverstate",
-        "rar_solver.prototxt", "rar_start.caffemodel", "warm_up.caffemodel", "warm_up.json", "warm_up_solver.prototxt",
-        "rar.about.json",
+        ".lock", "log.csv", "rar.caffemodel", "rar_iter_8.caffemodel", "rar_iter_8.solverstate", "rar_solver.prototxt",
+        "rar_start.caffemodel", "run.json", "warm_up.caffemodel", "warm_up_solver.prototxt", "rar.about.json",
     }  # fmt: skip
     rows = read_log(finished)
     expected = [("warm_up", n) for n in (2, 4)] + [("rar", n) for n in (2, 4, 6, 8, 10, 12)]
@@ -163,7 +120,8 @@ def test_stopped_by_ctrl_c_and_run_again(project: Path, finished: Path, run_ther
     assert (stopped.returncode, stopped.stdout) == (130, "")
     assert stopped.stderr.splitlines()[-1] == "stopped at iteration 7: run the same command to go on"
     assert "Traceback" not in stopped.stderr
-    assert json.loads((project / "out" / "rar.json").read_text()) == {"complete": [4, 7]}
+    listed = json.loads((project / "out" / "run.json").read_text())["snapshots"]["rar"]
+    assert [entry["iteration"] for entry in listed] == [4, 7]
     again = train(run_there, project)
     assert again.returncode == 0, again.stderr[-2000:]
     assert "warm_up: done already" in again.stderr
@@ -175,16 +133,6 @@ def test_stopped_by_ctrl_c_and_run_again(project: Path, finished: Path, run_ther
     # The row after the stop is the mean of what came after it.
     skipped = next(i for i, row in enumerate(rows) if row["phase"] == "rar" and row["iteration"] == "8")
     assert_same_run_but(project / "out", finished, skipped)
-
-
-def assert_same_run_but(found: Path, expected: Path, row: int) -> None:
-    """As assert_same_run, but for one row of the log, whose figures must be of the usual size all the same."""
-    rows, others = figures(found), figures(expected)
-    loss, usual = (float(log[row]["nme_pupil_s_hat_3"]) for log in (rows, others))
-    assert 0.7 * usual < loss < 1.4 * usual
-    assert rows[:row] + rows[row + 1 :] == others[:row] + others[row + 1 :]
-    assert (found / "rar.caffemodel").read_bytes() == (expected / "rar.caffemodel").read_bytes()
-    assert history(found) == history(expected)
 
 
 def test_killed_in_a_snapshot_and_run_again(project: Path, finished: Path, run_there: RunThere) -> None:
@@ -216,24 +164,6 @@ def test_stopped_by_a_kill_of_the_ordinary_kind(project: Path, run_there: RunThe
 # In this process: what it says when something is wrong ----------------------------------------------------------------
 
 
-@pytest.fixture
-def here(project: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """here(OPTION, ..., preset=SMALL): run tools.train in this process, in the project's folder."""
-    monkeypatch.chdir(project)
-    monkeypatch.setattr(prototxt, "PROTOTXT", project / "prototxt")
-    monkeypatch.setattr(phase, "LOG_EVERY", LOG_EVERY)
-    for name in ("DATA", "TEST_SET"):
-        monkeypatch.setenv(name, "put back afterwards")
-
-    def run(*options: str, preset: Preset = SMALL) -> None:
-        monkeypatch.setitem(presets.PRESETS, "tiny", preset)
-        usual = {"--preset": "tiny", "--data": str(prepared), "--out": "out"}
-        usual |= dict(zip(options[::2], options[1::2], strict=True))
-        main([word for pair in usual.items() for word in pair], standalone_mode=False)
-
-    return run
-
-
 def test_a_finished_run_is_not_done_again(
     here: Callable[..., None], finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -254,7 +184,8 @@ def test_a_net_that_diverges_stops_the_run(project: Path, run_there: RunThere) -
     assert done.stderr.splitlines()[-1].startswith("error: conv8 is not finite, the net has diverged: lower base_lr")
     assert "Traceback" not in done.stderr
     assert not (project / "out" / "rar.caffemodel").exists()
-    assert Snapshots(project / "out", "rar").latest() is None
+    record = read_record(project / "out")
+    assert record is not None and not record.snapshots.get("rar")
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(here: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,7 +197,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(here: Callable[..., None], monk
 def test_missing_data_are_one_clear_line(project: Path, run_there: RunThere) -> None:
     done = train(run_there, project, data="nowhere")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-1].startswith("error: no prepared set at nowhere/train: prepare the data again")
+    assert done.stderr.splitlines()[-1].startswith("error: no nowhere/manifest.json: prepare the data")
     assert "Traceback" not in done.stderr
 
 
@@ -279,7 +210,8 @@ def test_gpus_that_caffe_cannot_use(here: Callable[..., None], gpus: str) -> Non
 
 
 def test_missing_shape_pool(here: Callable[..., None], prepared: Path, tmp_path: Path) -> None:
-    shutil.copytree(prepared / "train", tmp_path / "data" / "train")
+    shutil.copytree(prepared, tmp_path / "data")
+    (tmp_path / "data" / "shape_pool.h5").unlink()
     with pytest.raises(RarError, match=r"shape_pool\.h5 is no shape pool"):
         here("--data", str(tmp_path / "data"), "--warm-up-iterations", "1")
 
@@ -294,7 +226,7 @@ def test_a_preset_that_starts_from_vgg_gets_its_weights(
 
 def test_wrong_initial_weights_are_refused(here: Callable[..., None], tmp_path: Path) -> None:
     pretrained = replace(SMALL, pretrained=True)
-    for content, words in ((None, "no weights at"), (b"no caffemodel", "is no caffemodel"), (b"", "holds no weights")):
+    for content, words in ((None, "no weights at"), (b"no caffemodel", "is no caffemodel"), (b"", "is empty")):
         path = tmp_path / "vgg.caffemodel"
         if content is not None:
             path.write_bytes(content)
@@ -325,94 +257,3 @@ def test_a_full_disk_stops_before_the_snapshot(here: Callable[..., None], monkey
     with pytest.raises(RarError, match="out: 0 MiB free, a snapshot wants .*make room and run the same command again"):
         here()
     assert not list(Path("out").glob("*.caffemodel")) and not list(Path("out").glob("*.solverstate"))
-
-
-# The parts ------------------------------------------------------------------------------------------------------------
-
-
-class FakeSolver:
-    """Writes snapshots as Caffe does, of nothing."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.iter = folder, 0
-        self.net = SimpleNamespace(params={"conv": [SimpleNamespace(data=np.zeros(1), count=1)]})
-
-    def snapshot(self) -> None:
-        layer = caffe_pb2.LayerParameter(name="conv", blobs=[caffe_pb2.BlobProto(data=[self.iter])])
-        stem = self.folder / f"rar_iter_{self.iter}"
-        stem.with_suffix(".caffemodel").write_bytes(caffe_pb2.NetParameter(layer=[layer]).SerializeToString())
-        stem.with_suffix(".solverstate").write_bytes(b"state")
-
-
-@pytest.fixture
-def snapshots(tmp_path: Path) -> Snapshots:
-    return Snapshots(tmp_path, "rar")
-
-
-def take(snapshots: Snapshots, *iterations: int) -> None:
-    solver: Any = FakeSolver(snapshots.folder)
-    for iteration in iterations:
-        solver.iter = iteration
-        snapshots.take(solver)
-
-
-def test_the_last_snapshots_are_kept(snapshots: Snapshots) -> None:
-    assert snapshots.latest() is None
-    take(snapshots, 10, 20, 100, 110)
-    latest = snapshots.latest()
-    assert latest is not None and latest.iteration == 110
-    states = sorted(snapshots.folder.glob("*.solverstate"))
-    assert [path.stem for path in states] == ["rar_iter_100", "rar_iter_110"]
-    assert len(states) == KEEP == len(list(snapshots.folder.glob("*.caffemodel")))
-
-
-@pytest.mark.parametrize("lost", ["caffemodel", "solverstate"])
-def test_a_snapshot_that_has_lost_a_file_is_passed_over(snapshots: Snapshots, lost: str) -> None:
-    take(snapshots, 10, 20)
-    (snapshots.folder / f"rar_iter_20.{lost}").unlink()
-    latest = snapshots.latest()
-    assert latest is not None and latest.iteration == 10
-
-
-def test_files_that_are_not_in_the_index_do_not_count(snapshots: Snapshots) -> None:
-    take(snapshots, 10)
-    for kind in ("caffemodel", "solverstate"):
-        (snapshots.folder / f"rar_iter_30.{kind}").write_bytes(b"half of it")
-    latest = snapshots.latest()
-    assert latest is not None and latest.iteration == 10
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"done": [1]}', '{"complete": 3}'])
-def test_a_damaged_index_is_named(snapshots: Snapshots, text: str) -> None:
-    snapshots.index.write_text(text)
-    with pytest.raises(RarError, match=r"rar\.json is damaged .*delete it to start the phase again"):
-        snapshots.latest()
-
-
-def test_weights_that_are_not_finite_are_not_saved(snapshots: Snapshots) -> None:
-    solver: Any = FakeSolver(snapshots.folder)
-    solver.net.params["conv"][0].data[0] = np.nan
-    with pytest.raises(RarError, match="the weights of conv are not finite at iteration 0"):
-        snapshots.take(solver)
-    assert snapshots.latest() is None and not list(snapshots.folder.glob("*.caffemodel"))
-
-
-def test_phases_do_not_mix(tmp_path: Path) -> None:
-    take(Snapshots(tmp_path, "rar"), 10)
-    assert Snapshots(tmp_path, "warm_up").latest() is None
-
-
-def test_the_log_is_cut_back_to_the_snapshot(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
-    first = TrainingLog(path, "warm_up", 0, ["loss"])
-    first.write(20, 5.0, 0.1, {"loss": 3.0})
-    log = TrainingLog(path, "rar", 0, ["loss", "nme"])
-    for iteration in (20, 40, 60):
-        log.write(iteration, iteration / 10, 0.1, {"loss": 1 / iteration, "nme": 4.0})
-    resumed = TrainingLog(path, "rar", 40, ["loss", "nme"])
-    resumed.write(60, 1.0, 0.05, {"loss": 0.5, "nme": 3.0})
-    rows = read_log(tmp_path)
-    assert [(row["phase"], row["iteration"], row["seconds"]) for row in rows] == [
-        ("warm_up", "20", "5.0"), ("rar", "20", "2.0"), ("rar", "40", "4.0"), ("rar", "60", "5.0"),
-    ]  # fmt: skip
-    assert rows[0]["nme"] == "" and rows[3]["nme"] == "3"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from data_prep.manifest import read_manifest
+from data_prep.manifest import read_manifest, training_digest
 from layers.common.errors import RarError, run_command
 from layers.common.files import finished_file
 from tools.common.paths import shown
@@ -15,8 +16,9 @@ from tools.draw.small_print import small_print
 from tools.model.crop_detector import CropDetector
 from tools.model.half_precision import MANTISSA_BITS, write_half
 from tools.model.options import data_option, run_of, run_option
-from tools.model.places import MODELS, SUFFIX
+from tools.model.places import MODELS, RESULT, SUFFIX
 from tools.model.presets import preset
+from tools.model.run_record import read_record
 from tools.report.ship.card import model_card, phases
 from tools.report.ship.protocols import Measured, protocol
 from tools.test.faces import main as test_faces
@@ -40,6 +42,15 @@ def rounding(before: Measured, after: Measured, size: int) -> str:
     )
 
 
+def check_same(run: Path, weights_sha256: str, before: Measured, manifest: dict[str, Any]) -> None:
+    """RarError unless the run's results are of its weights, and the data those that it was trained on."""
+    record = read_record(run)
+    if before.results.model.sha256 != weights_sha256:
+        raise RarError(f"{run / RESULT} has changed since the run was tested: test it again, then ship it")
+    if record and record.training["data"] != training_digest(manifest):
+        raise RarError(f"{run} was trained on other data than those given: give --data of its training")
+
+
 @click.command(help=__doc__)
 @click.option("--preset", "name", required=True)
 @run_option
@@ -52,10 +63,12 @@ def main(context: click.Context, name: str, data: Path, out: Path | None, comman
     chosen, manifest, trained = preset(name), read_manifest(data), phases(run / "log.csv")
     tested = protocol(chosen)
     shipped, results = out / f"{name}{SUFFIX}", run / "shipped.json"
-    write_half(CropDetector(chosen, run / "rar.caffemodel").net, shipped)
+    detector, before = CropDetector(chosen, run / RESULT), tested.score(run / tested.results)
+    check_same(run, detector.sha256, before, manifest)
+    write_half(detector.net, shipped)
     words = ["--preset", name, "--weights", str(shipped), "--data", str(data), "--sets", ",".join(tested.sets)]
     test_faces([*words, "--out", str(results)], standalone_mode=False)
-    before, after = tested.score(run / tested.results), tested.score(results)
+    after = tested.score(results)
     changed = rounding(before, after, shipped.stat().st_size)
     made = "\n".join(f"    {command.strip()}" for command in commands.split("|"))
     with finished_file(out / "README.md") as part:

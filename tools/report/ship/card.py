@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data_prep.manifest import origin
 from layers.common import metrics, paper
 from layers.common.errors import RarError
 from tools.build.source import PACKAGE, VERSION
@@ -47,7 +48,7 @@ def phases(log: Path) -> list[Phase]:
 
 def front_matter(preset: Preset, measured: Measured, manifest: dict[str, Any], trained: list[Phase]) -> str:
     """YAML for programs. `measured` are the shipped weights."""
-    results, parameters, train = measured.results, manifest["parameters"], manifest["sets"]["train"]
+    results, train, trained_on = measured.results, manifest["sets"]["train"], origin(manifest, "train")
     lines = {
         "name": preset.name,
         "weights": Path(results.model.weights).name,
@@ -57,11 +58,12 @@ def front_matter(preset: Preset, measured: Measured, manifest: dict[str, Any], t
         "licence": "research only",
         "scheme": f'"{preset.scheme}"',
         "crop_size": preset.crop_size,
-        "boxes": parameters["boxes"],
-        "margin": parameters["margin"],
+        "raw": trained_on.raw,
+        "boxes": trained_on.boxes,
+        "margin": f"{trained_on.margin:g}",
         "training_faces": train["faces"],
         "training_crops": train["settings"].get("augment", train["rows"]),
-        "seed": parameters["seed"],
+        "seed": train["settings"]["seed"],
         **{f"{phase.name}_iterations": phase.iterations for phase in trained},
         "training_hours": round(sum(phase.hours for phase in trained), 2),
     }
