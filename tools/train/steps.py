@@ -28,7 +28,6 @@ from tools.model.options import PATH, data_option, in_run, model_options_for
 from tools.model.presets import Preset, preset
 from tools.model.weight_file import read_weights
 from tools.model.weights import drop_repeats, load_weights, owners
-from tools.train.identity import shortened
 from tools.train.log import TrainingLog
 from tools.train.maps import Maps, read_maps
 from tools.train.run import STEPS
