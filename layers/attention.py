@@ -75,7 +75,7 @@ class AttentionCentreLayer(RarLayer):
 
     @dataclass(frozen=True)
     class Parameters:
-        scheme: str = "68"
+        scheme: str | dict[str, Any] = "68"
         weighting: str = "gaussian"
         kappa: str = GammaReading.kappa
         width: float = GammaReading.width
@@ -105,7 +105,7 @@ class AttentionCentreLayer(RarLayer):
         p = self.parameters
         if (p.weighting, p.policy) != ("gaussian", "argmax") or p.no_repeat:
             return None
-        pupils = left_to_right(self.scheme.name, np.dtype(np.float32)).tolist()
+        pupils = left_to_right(self.scheme.pupils, self.scheme.landmarks, np.dtype(np.float32)).tolist()
         return twins.centre(pupils, p.width, self.reading.twice, p.temperature, p.straight_through)
 
     def top_shapes(self, bottom: Any, top: Any) -> list[tuple[int, ...]]:

@@ -58,7 +58,7 @@ class RarLayer(caffe.Layer):  # type: ignore[misc]
         """One-time work of a subclass, after `self.parameters` is set."""
 
     def native_pass(self, twins: Any) -> Any:
-        """The compiled twin, which our Caffe runs in place of the passes on the CPU; None where none fits."""
+        """The compiled twin, which our Caffe runs in place of the passes on the CPU; None: none knows the settings."""
 
     def reshape(self, bottom: Any, top: Any) -> None:
         """Give every top the shape that `top_shapes` returns for it. The passes that follow are of this thread."""

@@ -32,7 +32,7 @@ def with_lengths(chosen: Preset, wanted: Training) -> Preset:
 
 
 def shortened(phase: Phase, iterations: int | None) -> Phase:
-    """The phase with as many iterations as are given, if any."""
+    """The phase with another number of iterations, when one is given."""
     return phase if iterations is None else replace(phase, iterations=iterations)
 
 

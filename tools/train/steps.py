@@ -28,7 +28,6 @@ from tools.model.options import PATH, data_option, in_run, model_options_for
 from tools.model.presets import Preset, preset
 from tools.model.weight_file import read_weights
 from tools.model.weights import drop_repeats, load_weights, owners
-from tools.train.identity import shortened
 from tools.train.log import TrainingLog
 from tools.train.maps import Maps, read_maps
 from tools.train.run import STEPS
@@ -162,11 +161,11 @@ def save(net: Any, chosen: Preset, weights: Path, pool: Path, path: Path) -> Non
 @data_option()
 @click.option("--maps", "stored", type=PATH, required=True, help="folder of tools.train.maps, of the same weights")
 @in_run("--out", "", "folder of the run: weights and log.csv")
-@click.option("--iterations", type=int, help="[default: the preset's]")
-@click.option("--batch", default=16, show_default=True, help="faces of a mini-batch")
-@click.option("--base-lr", type=float, help="[default: the preset's]")
-@click.option("--clip", type=float, help="largest norm of the gradient  [default: the preset's]")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--iterations", type=click.IntRange(1), help="[default: the preset's]")
+@click.option("--batch", default=16, show_default=True, type=click.IntRange(1), help="faces of a mini-batch")
+@click.option("--base-lr", type=click.FloatRange(0, min_open=True), help="[default: the preset's]")
+@click.option("--clip", type=click.FloatRange(0, min_open=True), help="largest gradient norm  [default: the preset's]")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
 @click.option("--steps-from", type=PATH, help="weights whose steps are gone on with, in place of new ones")
 def main(
     name: str,
@@ -191,8 +190,13 @@ def main(
     for number, part in enumerate(("train", "val")):
         maps = read_maps(stored, part)
         sources[part] = Source(maps, kept_starts(chosen, pool, maps, stored, part), number << 20)
-    phase = shortened(chosen.end_to_end, iterations)
-    phase = replace(phase, base_lr=base_lr or phase.base_lr, clip_gradients=clip or phase.clip_gradients)
+    phase = chosen.end_to_end
+    phase = replace(
+        phase,
+        iterations=iterations or phase.iterations,
+        base_lr=base_lr or phase.base_lr,
+        clip_gradients=clip or phase.clip_gradients,
+    )
     solver = make_solver(chosen, phase, batch, seed, out)
     net = solver.net
     if steps_from:

@@ -176,20 +176,6 @@ def test_features_at_zero_mean_and_unit_deviation() -> None:
         np.testing.assert_allclose(net.blobs["x"].diff, x[::-1] / deviation, rtol=1e-5)
 
 
-def test_a_unit_of_an_lstm() -> None:
-    rng = np.random.default_rng(6)
-    unit = caffe_pb2.LayerParameter(name="y", type="LSTMUnit", bottom=["c", "x", "cont"], top=["next", "h"])
-    c, x, cont = rng.normal(size=(1, 2, 21)), 6 * rng.normal(size=(1, 2, 84)), np.array([[1, 0]])
-    net = layer_net(unit, {"c": c, "x": x, "cont": cont})
-    for name, values in (("c", c), ("x", x), ("cont", cont)):
-        net.blobs[name].data[...] = values
-    net.forward()
-    i, f, o = 1 / (1 + np.exp(-x.reshape(1, 2, 4, 21)[:, :, :3])).transpose(2, 0, 1, 3)
-    wanted = cont[..., None] * f * c + i * np.tanh(x[..., 63:])
-    np.testing.assert_allclose(net.blobs["next"].data, wanted, atol=1e-6)
-    np.testing.assert_allclose(net.blobs["h"].data, o * np.tanh(wanted), atol=1e-6)
-
-
 @pytest.mark.parametrize("rows", [1, 2, 3, 8, 9])
 @pytest.mark.parametrize("columns", [7, 2500])
 def test_inner_product_of_few_rows(rows: int, columns: int) -> None:
