@@ -28,7 +28,9 @@ cd /tmp/work
 "$1" train --preset tiny --data data --out run --warm-up-iterations 20 --iterations 10
 "$1" test --preset tiny --data data --run run
 "$1" detect --preset compact --out found face.png
-cd run && "$1" run caffe test -model warm_up_train_val.prototxt -weights warm_up.caffemodel -iterations 4
+export DATA="$PWD/data" TEST_SET=helen
+"$1" run caffe test -model "$2/prototxt/tiny/train_val.prototxt" -weights run/rar.caffemodel -iterations 4
+cd run && "$1" run caffe train -solver warm_up_solver.prototxt
 """
 LAYERS = """"$1" run python3 -m pytest -q -p no:cacheprovider --rootdir="$2" "$2/tests/layers" """
 
@@ -56,7 +58,7 @@ def here(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What this clone makes of the same work."""
     folder = prepare(tmp_path_factory.mktemp("here") / "work", prepared)
     script = WORK.replace("cd /tmp/work", f"cd '{folder}'")
-    subprocess.run(["sh", "-c", script, "sh", PROJECT / "rar-caffe"], check=True)
+    subprocess.run(["sh", "-c", script, "sh", PROJECT / "rar-caffe", PROJECT], check=True)
     return folder
 
 
