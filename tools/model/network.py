@@ -8,7 +8,7 @@ from typing import Any
 from layers.common import paper
 from layers.common.choices import DRAWING
 from layers.common.gamma import PRINTED
-from layers.common.schemes import scheme
+from layers.common.schemes import scheme, stored
 from layers.counterfactual import PARTS
 from layers.quiet import caffe
 from tools.model.presets import Preset
@@ -165,7 +165,7 @@ def standardised(pooled: Blob) -> Blob:
 
 def attention(t: int, preset: Preset, *, training: bool) -> dict[str, Any]:
     """The parameters of step t's AttentionCentreLayer; of what is the layer's own default nothing."""
-    chosen: dict[str, Any] = {"scheme": preset.scheme, "weighting": preset.weighting, **reading(preset)}
+    chosen: dict[str, Any] = {"scheme": stored(preset.scheme), "weighting": preset.weighting, **reading(preset)}
     if policy(preset, training=training) != "argmax":
         chosen["policy"] = preset.policy
     if policy(preset, training=training) in DRAWING:
@@ -280,7 +280,7 @@ def step(n: Net, t: int, preset: Preset, *, training: bool) -> None:
 
 def counterfactual_reward(n: Net, t: int, phi: Blob, preset: Preset) -> None:
     """reward_t, what each landmark would have earned as the centre of step t, by R-LSTM's own weights."""
-    parameters = {"alpha": preset.alpha, "scheme": preset.scheme, "scale": preset.feature_scale, **reading(preset)}
+    parameters = {"alpha": preset.alpha, "scheme": stored(preset.scheme), "scale": preset.feature_scale}
     layer = python_layer(
         "counterfactual.CounterfactualRewardLayer",
         phi,
@@ -288,7 +288,7 @@ def counterfactual_reward(n: Net, t: int, phi: Blob, preset: Preset) -> None:
         n[f"r_lstm_h_{t}"],
         n[f"s_hat_{t}"],
         n.shape,
-        parameters=parameters | even_weight(preset),
+        parameters=parameters | reading(preset) | even_weight(preset),
         param=[{"name": f"r_lstm_{part}_{kind}"} for part in PARTS for kind in "wb"],
         propagate_down=[False] * 5,
     )
@@ -378,7 +378,7 @@ def even_weight(preset: Preset) -> dict[str, float]:
 
 def metrics(n: Net, preset: Preset, *shapes: str) -> None:
     """NME of the named shapes; of the last one in full. Scalars that `caffe test` averages."""
-    kind, parameters = "metrics.MetricsLayer", {"scheme": preset.scheme}
+    kind, parameters = "metrics.MetricsLayer", {"scheme": stored(preset.scheme)}
     for name in shapes[:-1]:
         n[f"nme_pupil_{name}"] = python_layer(kind, n[name], n.shape, parameters=parameters)
     last = shapes[-1]

@@ -28,7 +28,6 @@ from tools.model.options import PATH, data_option, in_run, model_options_for
 from tools.model.presets import Preset, preset
 from tools.model.weight_file import read_weights
 from tools.model.weights import drop_repeats, load_weights, owners
-from tools.train.identity import shortened
 from tools.train.log import TrainingLog
 from tools.train.maps import Maps, read_maps
 from tools.train.run import STEPS
@@ -191,8 +190,13 @@ def main(
     for number, part in enumerate(("train", "val")):
         maps = read_maps(stored, part)
         sources[part] = Source(maps, kept_starts(chosen, pool, maps, stored, part), number << 20)
-    phase = shortened(chosen.end_to_end, iterations)
-    phase = replace(phase, base_lr=base_lr or phase.base_lr, clip_gradients=clip or phase.clip_gradients)
+    phase = chosen.end_to_end
+    phase = replace(
+        phase,
+        iterations=iterations or phase.iterations,
+        base_lr=base_lr or phase.base_lr,
+        clip_gradients=clip or phase.clip_gradients,
+    )
     solver = make_solver(chosen, phase, batch, seed, out)
     net = solver.net
     if steps_from:
