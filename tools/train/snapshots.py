@@ -70,9 +70,9 @@ class Snapshots:
             sync(path)
         files = {path.name: file_entry(path) for path in (snapshot.weights, snapshot.state)}
         others = [entry for entry in self._listed() if entry["iteration"] < snapshot.iteration]
-        self._keep([*others[1 - KEEP :], {"iteration": snapshot.iteration, "files": files}])
-        for entry in others[: 1 - KEEP]:
+        for entry in others[: 1 - KEEP]:  # first, or a kill would leave what no record names
             self._remove(entry["iteration"])
+        self._keep([*others[1 - KEEP :], {"iteration": snapshot.iteration, "files": files}])
         return snapshot
 
     def finish(self, last: Snapshot) -> None:
@@ -89,6 +89,9 @@ class Snapshots:
         entry = self.record.finished.get(self.result.name)
         words = mismatch(self.result, entry) if entry else "not a file of this training" if self.result.exists() else ""
         if not words:
+            there = [listed for listed in self._listed() if self._at(listed["iteration"]).weights.is_file()]
+            if entry and there != self._listed():
+                self._keep(there)
             return entry is not None
         last = next(reversed(self._listed()), None)
         if entry and last and not mismatch(self._at(last["iteration"]).weights, entry):
@@ -105,9 +108,9 @@ class Snapshots:
         return False
 
     def _end(self, last: Snapshot) -> None:
+        last.state.unlink(missing_ok=True)
         last.weights.replace(self.result)
         sync(self.folder)
-        last.state.unlink(missing_ok=True)
         self._keep([entry for entry in self._listed() if entry["iteration"] != last.iteration])
 
     def _keep(self, entries: list[dict[str, Any]]) -> None:
