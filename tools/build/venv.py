@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools import PROJECT
-from tools.build.cache import root
+from tools.build.cache import root, writable
 from tools.build.errors import BuildError
 
 MADE = "made"  # in a finished environment
@@ -74,8 +74,7 @@ def ensure(group: str, say: Callable[[str], None]) -> Path:
     place = folder(group)
     if is_made(group):
         return place
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with (place.parent / f".{group}.lock").open("w") as handle:
+    with (writable(place.parent) / f".{group}.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         if is_made(group):
             return place
