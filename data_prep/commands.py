@@ -22,7 +22,7 @@ from data_prep.subsets import SubsetScan
 from layers.common.errors import RarError, readable
 from layers.common.files import file_entry
 from layers.common.paper import IMAGE_SIZE
-from layers.common.schemes import Scheme
+from layers.common.schemes import Scheme, stored
 from layers.common.shape_pool import FILE as POOL
 
 _DEFAULT = Augmentation()
@@ -50,6 +50,7 @@ class Options:
     dataset: str
     any_count: bool
     skip_bad: bool
+    protocol: str = ""  # by which the test faces are scored, where the name of the data set does not say it
 
     def crops(self, augmentation: Augmentation) -> CropSettings:
         return CropSettings(self.crop_size, self.margin, augmentation, self.seed, self.occluders)
@@ -186,15 +187,15 @@ def _open_book(options: Options, scans: list[SubsetScan], scheme: Scheme) -> dic
         known = manifest.origin(old, name)
         entry.setdefault("raw", known.raw)
         entry["settings"].setdefault("boxes", known.boxes)
-    if old and old["scheme"] != scheme.name:
-        raise RarError(
-            f"{options.out} holds {old['scheme']}-point faces, not {scheme.name}: give another folder (DATA=)"
-        )
+    if old and manifest.scheme_of(old) != scheme:
+        held = manifest.scheme_of(old).name
+        raise RarError(f"{options.out} holds faces of scheme {held}, not {scheme.name}: give another folder (DATA=)")
     return {
         "format": manifest.FORMAT,
         "raw": options.dataset,
         "raw_folder": readable(options.raw),
-        "scheme": scheme.name,
+        **({"protocol": options.protocol} if options.protocol else {}),
+        "scheme": stored(scheme),
         "parameters": {
             "boxes": options.boxes, "crop_size": options.crop_size, "margin": options.margin, "copies": options.copies,
             "occluded": options.occluded, "seed": options.seed, "validation": options.validation,

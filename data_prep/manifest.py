@@ -17,6 +17,7 @@ import numpy as np
 from layers.common.errors import RarError
 from layers.common.files import finished_file, mismatch
 from layers.common.json_types import Each, Maybe, check, parsed
+from layers.common.schemes import Scheme, scheme
 from layers.common.shape_pool import FILE as POOL
 
 FILE = "manifest.json"
@@ -25,8 +26,8 @@ REMEDY = "prepare the data again (make data-300w)"
 _TRAINED_ON = ("train/", "val/", POOL)
 _SET = {"rows": int, "faces": int, "settings": {"augmentation": {"copies": int}}}
 KIND = {
-    "raw": Maybe(str), "scheme": str, "parameters": {"boxes": str, "margin": float}, "counts": Maybe(Each(dict, dict)),
-    "sets": Each(dict, _SET), "files": Each(dict, {"bytes": int, "sha256": str}),
+    "raw": Maybe(str), "scheme": (str, dict), "parameters": {"boxes": str, "margin": float},
+    "counts": Maybe(Each(dict, dict)), "sets": Each(dict, _SET), "files": Each(dict, {"bytes": int, "sha256": str}),
 }  # fmt: skip
 
 
@@ -39,7 +40,7 @@ class Origin(NamedTuple):
 
 
 def read_manifest(data: Path) -> dict[str, Any]:
-    """The manifest of prepared data. RarError when it is missing or no manifest of this format."""
+    """The manifest of prepared data, whose scheme is known from now on. RarError when it is missing or none."""
     path = data / FILE
     try:
         manifest = parsed(path.read_text(encoding="utf-8"))
@@ -53,7 +54,16 @@ def read_manifest(data: Path) -> dict[str, Any]:
         check(manifest, KIND)
     except ValueError as error:
         raise RarError(f"{path} is damaged ({error}): {REMEDY}") from None
+    try:
+        scheme_of(manifest)
+    except RarError as error:
+        raise RarError(f"{path}: {error}") from None
     return manifest
+
+
+def scheme_of(manifest: dict[str, Any]) -> Scheme:
+    """The landmark scheme of prepared data, known by its name from now on."""
+    return scheme(manifest["scheme"])
 
 
 def write_manifest(data: Path, manifest: dict[str, Any]) -> None:

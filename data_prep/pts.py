@@ -18,15 +18,24 @@ def read_points(path: Path, landmarks: int) -> NDArray[np.float64]:
 
     RarError: unreadable, cut short, a wrong number of points, a coordinate that is none.
     """
+    return _read(path, landmarks)
+
+
+def read_any_points(path: Path) -> NDArray[np.float64]:
+    """`read_points` for as many landmarks as the file has."""
+    return _read(path, None)
+
+
+def _read(path: Path, landmarks: int | None) -> NDArray[np.float64]:
     try:
         text = read_text(path)
     except (OSError, ValueError) as error:
         raise RarError(f"{path}: unreadable ({reason(error)}): replace it") from None
     points = _parse(_body(text, path), path)
-    stated = _stated_count(text)
-    for count in (len(points), stated):
-        if count is not None and count != landmarks:
-            raise RarError(f"{path}: {count} points, not {landmarks}: replace it")
+    wanted = len(points) if landmarks is None else landmarks
+    for count in (len(points), _stated_count(text)):
+        if count is not None and count != wanted:
+            raise RarError(f"{path}: {count} points, not {wanted}: replace it")
     if not (np.abs(points) < FARTHEST).all():  # NaN is not
         raise RarError(f"{path}: a coordinate is not a number under {FARTHEST:,.0f}: replace it")
     return points - 1

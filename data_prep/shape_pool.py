@@ -19,7 +19,7 @@ from data_prep.patches import open_set
 from data_prep.writing import require_space
 from layers.common.errors import RarError, run_command
 from layers.common.files import file_entry, finished_file
-from layers.common.schemes import Scheme
+from layers.common.schemes import Scheme, stored_text
 from layers.common.shape_pool import FILE
 from layers.common.shapes import affine_apply, eye_centres, mirror_shape, similarity_fit
 
@@ -76,7 +76,7 @@ def write_pool(data: Path, centres: int = CENTRES, seed: int = 0) -> Path:
         require_space(part, pool.nbytes)
         with h5py.File(part, "w") as file:
             file["centres"], file["mean_shape"] = pool, crops.mean(axis=0) / size
-            file.attrs.update({"scheme": scheme.name, "K": len(pool), "seed": seed, "rows": len(aligned)})
+            file.attrs.update({"scheme": stored_text(scheme), "K": len(pool), "seed": seed, "rows": len(aligned)})
     return data / FILE
 
 

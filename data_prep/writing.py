@@ -21,7 +21,7 @@ from data_prep.rendering import Row
 from layers.common.errors import RarError
 from layers.common.files import file_entry, sync
 from layers.common.prepared import IMAGES, LANDMARKS, row_key
-from layers.common.schemes import Scheme
+from layers.common.schemes import Scheme, stored_text
 
 FILES = (f"{IMAGES}/data.mdb", LANDMARKS)
 _COMMIT_EVERY = 512  # rows
@@ -137,7 +137,8 @@ def _create_landmarks(path: Path, name: str, header: Header) -> None:
     size = sum(math.prod(shape) * np.dtype(kind).itemsize for shape, kind in datasets.values())
     require_space(path, size)
     with h5py.File(path, "w") as file:
-        file.attrs.update(scheme=header.scheme.name, crop_size=header.crop_size, set=name, rows=count, seed=header.seed)
+        kind = stored_text(header.scheme)
+        file.attrs.update(scheme=kind, crop_size=header.crop_size, set=name, rows=count, seed=header.seed)
         file.attrs.update(header.attributes)
         for column, (shape, kind) in datasets.items():
             blank = np.zeros((), kind)[()]

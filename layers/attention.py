@@ -75,7 +75,7 @@ class AttentionCentreLayer(RarLayer):
 
     @dataclass(frozen=True)
     class Parameters:
-        scheme: str = "68"
+        scheme: str | dict[str, Any] = "68"
         weighting: str = "gaussian"
         kappa: str = GammaReading.kappa
         width: float = GammaReading.width

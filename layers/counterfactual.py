@@ -75,7 +75,7 @@ class CounterfactualRewardLayer(RarLayer):
     @dataclass(frozen=True)
     class Parameters:
         alpha: float
-        scheme: str = "68"
+        scheme: str | dict[str, Any] = "68"
         scale: float = 1.0
         kappa: str = GammaReading.kappa
         width: float = GammaReading.width

@@ -24,7 +24,7 @@ class MetricsLayer(RarLayer):
 
     @dataclass(frozen=True)
     class Parameters:
-        scheme: str = "68"
+        scheme: str | dict[str, Any] = "68"
 
     def prepare(self, bottom: Any, top: Any) -> None:
         self.scheme = scheme(self.parameters.scheme)

@@ -37,11 +37,15 @@ class FaceFrame:
 
 
 def face_frame(shape: NDArray[np.floating], scheme: Scheme) -> FaceFrame:
-    """The frame of a shape (L, 2)."""
+    """The frame of a shape (L, 2); the mouth is at its usual place where the scheme has no group `mouth`."""
     left, right = (np.asarray(eye, np.float64) for eye in eye_centres(shape, scheme))
     origin = (left + right) / 2
-    mouth = np.asarray(shape[list(scheme.groups["mouth"])].mean(axis=0), np.float64)
-    eyes, height = float(np.linalg.norm(right - left)), float(np.linalg.norm(mouth - origin))
+    eyes = float(np.linalg.norm(right - left))
+    level = (right - left) / max(eyes, 1e-6)
+    typical = origin + eyes / PUPILS_CM * EYES_TO_MOUTH_CM * np.array([-level[1], level[0]])
+    lips = scheme.groups.get("mouth")
+    mouth = np.asarray(shape[list(lips)].mean(axis=0), np.float64) if lips else typical
+    height = float(np.linalg.norm(mouth - origin))
     per_cm = max(eyes / PUPILS_CM, height / EYES_TO_MOUTH_CM, 1e-3)
     down = (mouth - origin) / max(height, 1e-6)
     across = np.array([down[1], -down[0]])  # square to `down`: steadier than the eyes in profile

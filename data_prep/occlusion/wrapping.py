@@ -14,6 +14,7 @@ from layers.common.schemes import Scheme
 Points = NDArray[np.float64]
 _STRIPS = 40  # of the fabric, each way; its coordinates are filled in strip by strip
 _FINER = 2
+NOSE_CM = 4.0  # from the line of the eyes to the tip of the nose, where no landmark says it
 
 
 def wrap_mask(
@@ -59,7 +60,8 @@ def _jaw(frame: FaceFrame, shape: NDArray[np.floating], scheme: Scheme) -> Point
 
 def _nose_bridge(frame: FaceFrame, shape: NDArray[np.floating], scheme: Scheme, below: float) -> Points:
     """The place on the ridge of the nose `below` cm under the eyes."""
-    nose = np.asarray(shape[list(scheme.groups["nose"])], np.float64).mean(axis=0)
+    named = scheme.groups.get("nose")
+    nose = np.asarray(shape[list(named)], np.float64).mean(axis=0) if named else frame.point(0, NOSE_CM)
     depth = max((nose - frame.origin) @ frame.down / frame.pixels_per_cm, 0.5)
     part = min(below / depth, 1.0)
     return np.asarray(frame.origin + part * (nose - frame.origin))

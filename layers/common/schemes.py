@@ -1,136 +1,74 @@
 """Landmark schemes: what each index means. Augmentation, metrics and drawing read them from here and nowhere else.
 
-Indices are 0-based. "Left" is the left of the image, so `pupils[0]` is the eye with the smaller x on an upright face.
+Those that come with the project are files in layers/common/scheme_files. A user's own travels with what needs it, as
+`Scheme.stored` or its text: in the manifest and the sets of prepared data, the nets' layers, the note beside weights,
+results files. Whoever reads one of these calls `scheme`, and the scheme is known by its name from then on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from pathlib import Path
+from typing import Any
 
 from layers.common.errors import RarError
+from layers.common.scheme_file import Indices, Scheme, describe, parse, read_scheme
 
-Indices = tuple[int, ...]
+__all__ = ["FIVE_OF_68", "SCHEMES", "SCHEME_5", "SCHEME_29", "SCHEME_68", "SCHEME_98", "Indices", "Scheme",
+           "made_known", "scheme", "stored", "stored_text"]  # fmt: skip
 
+FILES = Path(__file__).with_name("scheme_files")
 
-@dataclass(frozen=True)
-class Scheme:
-    """One way of annotating a face with L landmarks.
-
-    mirror: landmark i of a mirrored image is landmark mirror[i] of the original, with x reflected.
-    pupils: for each eye the landmarks whose mean is the eye centre.
-    corners: the two outer eye corners, or None where the scheme has none.
-    groups: named facial parts, for drawing and for error by part.
-    curves: polylines to draw, as (indices, closed).
-    """
-
-    name: str
-    landmarks: int
-    mirror: Indices
-    pupils: tuple[Indices, Indices]
-    corners: tuple[int, int] | None
-    groups: dict[str, Indices]
-    curves: tuple[tuple[Indices, bool], ...]
-
-
-def _span(first: int, last: int) -> Indices:
-    return tuple(range(first, last + 1))
-
-
-def _mirror(landmarks: int, pairs: tuple[tuple[int, int], ...]) -> Indices:
-    table = list(range(landmarks))
-    for a, b in pairs:
-        table[a], table[b] = b, a
-    return tuple(table)
-
-
-_PAIRS_68 = (
-    *((i, 16 - i) for i in range(8)),  # contour
-    *((17 + i, 26 - i) for i in range(5)),  # brows
-    (31, 35), (32, 34),  # nostrils
-    (36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46),  # eyes
-    (48, 54), (49, 53), (50, 52), (55, 59), (56, 58),  # outer lip
-    (60, 64), (61, 63), (65, 67),  # inner lip
-)  # fmt: skip
-
-SCHEME_68 = Scheme(
-    name="68",
-    landmarks=68,
-    mirror=_mirror(68, _PAIRS_68),
-    pupils=(_span(36, 41), _span(42, 47)),
-    corners=(36, 45),
-    groups={
-        "contour": _span(0, 16),
-        "brows": _span(17, 26),
-        "nose": _span(27, 35),
-        "eyes": _span(36, 47),
-        "mouth": _span(48, 67),
-    },
-    curves=(
-        (_span(0, 16), False),
-        (_span(17, 21), False),
-        (_span(22, 26), False),
-        (_span(27, 30), False),
-        (_span(31, 35), False),
-        (_span(36, 41), True),
-        (_span(42, 47), True),
-        (_span(48, 59), True),
-        (_span(60, 67), True),
-    ),
-)
-
-# COFW (Burgos-Artizzu et al., 2013), 0-based, left first: outer brow ends 0 1, inner ones 2 3, a brow's upper and lower
-# edge 4 5 and 6 7; eyes likewise 8 9, 10 11, 12 13 and 14 15; eye centres 16 17; nostrils 18 19, nose tip 20, nose
-# base 21; mouth corners 22 23, upper lip's edges 24 25, lower lip's 26 27; chin 28.
-_PAIRS_29 = (
-    (0, 1), (2, 3), (4, 6), (5, 7),  # brows
-    (8, 9), (10, 11), (12, 14), (13, 15), (16, 17),  # eyes
-    (18, 19), (22, 23),  # nostrils, mouth corners
-)  # fmt: skip
-
-SCHEME_29 = Scheme(
-    name="29",
-    landmarks=29,
-    mirror=_mirror(29, _PAIRS_29),
-    pupils=((16,), (17,)),
-    corners=(8, 9),
-    groups={
-        "brows": _span(0, 7),
-        "eyes": _span(8, 17),
-        "nose": _span(18, 21),
-        "mouth": _span(22, 27),
-        "contour": (28,),
-    },
-    curves=(
-        ((0, 4, 2, 5), True),
-        ((1, 6, 3, 7), True),
-        ((8, 12, 10, 13), True),
-        ((9, 14, 11, 15), True),
-        ((18, 21, 19), False),
-        ((22, 24, 23, 27), True),
-        ((22, 25, 23, 26), True),
-    ),
-)
-
-# MTFL / AFLW: eye centres, nose tip, mouth corners.
-SCHEME_5 = Scheme(
-    name="5",
-    landmarks=5,
-    mirror=_mirror(5, ((0, 1), (3, 4))),
-    pupils=((0,), (1,)),
-    corners=None,
-    groups={"eyes": (0, 1), "nose": (2,), "mouth": (3, 4)},
-    curves=(((0, 2, 1), False), ((3, 4), False)),
-)
+SCHEME_68 = read_scheme(FILES / "68.json")  # 300-W
+SCHEME_29 = read_scheme(FILES / "29.json")  # COFW
+SCHEME_5 = read_scheme(FILES / "5.json")  # MTFL, AFLW
+SCHEME_98 = read_scheme(FILES / "98.json")  # WFLW
 
 # Scheme 5's points on a shape of scheme 68: each is the mean of these landmarks.
 FIVE_OF_68: tuple[Indices, ...] = (*SCHEME_68.pupils, (30,), (48,), (54,))
 
-SCHEMES = {scheme.name: scheme for scheme in (SCHEME_68, SCHEME_29, SCHEME_5)}
+SCHEMES = {scheme.name: scheme for scheme in (SCHEME_68, SCHEME_29, SCHEME_5, SCHEME_98)}  # with the project
+_own: dict[str, Scheme] = {}  # users', read in this process
 
 
-def scheme(name: str | int) -> Scheme:
-    """The scheme called `name` ("68", "29", "5"); RarError when there is none."""
-    try:
-        return SCHEMES[str(name)]
-    except KeyError:
-        raise RarError(f"no landmark scheme {name!r}: choose one of {', '.join(SCHEMES)}") from None
+def scheme(name: str | int | dict[str, Any]) -> Scheme:
+    """The scheme called `name`, or that a stored one describes, as an object or as its text, which makes it known.
+
+    RarError when there is none of that name, when the description is wrong, and when another is known by its name.
+    """
+    if isinstance(name, str) and name.startswith("{"):
+        try:
+            name = json.loads(name)
+        except ValueError as error:
+            raise RarError(f"a stored landmark scheme is damaged ({error}): write it again") from None
+    if isinstance(name, dict):
+        return made_known(parse(name))
+    known = {**SCHEMES, **_own}
+    if str(name) not in known:
+        raise RarError(
+            f"no landmark scheme {name!r}: choose one of {', '.join(known)}; one of your own is known by the data or "
+            "weights that are of it, or give its file: +scheme=FILE.json"
+        )
+    return known[str(name)]
+
+
+def made_known(given: Scheme) -> Scheme:
+    """The scheme, known by its name from now on in this process; RarError when another one has that name."""
+    known = {**SCHEMES, **_own}.get(given.name, given)
+    if known != given:
+        raise RarError(f"two different landmark schemes are called {given.name!r}: give yours another name")
+    if given.name not in SCHEMES:
+        _own[given.name] = known
+    return known
+
+
+def stored(given: Scheme | str) -> str | dict[str, Any]:
+    """What a JSON file says of a scheme, or of the known one of that name: its name, or all of a user's own."""
+    found = scheme(given) if isinstance(given, str) else given
+    return found.name if found.name in SCHEMES else describe(found)
+
+
+def stored_text(given: Scheme) -> str:
+    """`stored` as a text, for where no object can be."""
+    kept = stored(given)
+    return kept if isinstance(kept, str) else json.dumps(kept)

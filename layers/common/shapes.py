@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layers.common.errors import RarError
-from layers.common.schemes import Scheme, scheme
+from layers.common.schemes import Indices, Scheme
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -24,17 +24,17 @@ def eye_centres(shape: FloatArray, scheme: Scheme) -> tuple[FloatArray, FloatArr
 
 
 @cache
-def _left_to_right(name: str, dtype: np.dtype[Any]) -> FloatArray:
+def _left_to_right(pupils: tuple[Indices, Indices], landmarks: int, dtype: np.dtype[Any]) -> FloatArray:
     """Weights (L,) of the landmarks whose sum is the way from the left eye centre to the right one."""
-    weights = np.zeros(scheme(name).landmarks, dtype)
-    for eye, sign in zip(scheme(name).pupils, (-1, 1), strict=True):
-        weights[list(eye)] = sign / len(eye)
+    weights = np.zeros(landmarks, dtype)
+    for eye, sign in zip(pupils, (-1, 1), strict=True):
+        weights[list(eye)] += dtype.type(sign / len(eye))
     return weights
 
 
 def pupil_distance(shape: FloatArray, scheme: Scheme) -> FloatArray:
-    """Inter-pupil distance (...,), the normaliser RAR and its Table 1 call "inter-ocular"."""
-    way = _left_to_right(scheme.name, shape.dtype) @ shape
+    """Inter-pupil distance (...,), the normaliser RAR and its Table 1 call "inter-ocular"; or a scheme's own."""
+    way = _left_to_right(scheme.pupils, scheme.landmarks, shape.dtype) @ shape
     return np.asarray(np.hypot(way[..., 0], way[..., 1]))
 
 

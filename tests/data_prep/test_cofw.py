@@ -240,7 +240,7 @@ def test_points_of_another_scheme_do_not_mix(cofw: Path, raw: Path, tmp_path: Pa
     assert CliRunner().invoke(prepare_300w.main, ["--raw", str(raw), "--out", str(data), *options]).exception is None
     error = run(cofw, data, "--sets", "cofw").exception
     assert isinstance(error, RarError)
-    assert "holds 68-point faces, not 29: give another folder" in str(error)
+    assert "holds faces of scheme 68, not 29: give another folder" in str(error)
 
 
 def test_the_program_ends_in_one_line(cofw: Path, tmp_path: Path) -> None:

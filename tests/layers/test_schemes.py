@@ -29,6 +29,7 @@ def test_mirror_is_an_involution_of_all_landmarks(each: Scheme) -> None:
     np.testing.assert_array_equal(table[table], np.arange(each.landmarks))
 
 
+@pytest.mark.parametrize("each", [SCHEMES[name] for name in MIRROR_FROM_1], ids=list(MIRROR_FROM_1))
 def test_mirror_equals_the_table_typed_here(each: Scheme) -> None:
     np.testing.assert_array_equal(np.array(each.mirror) + 1, MIRROR_FROM_1[each.name])
 

@@ -10,6 +10,7 @@ import click
 
 from data_prep import prepare_300w, prepare_cofw, prepare_mtfl
 from data_prep.check import main as verify
+from tools.cli.own import main as own
 from tools.model.options import preset_option
 from tools.model.places import prepared_folder
 from tools.model.presets import AFLW_COMPACT, preset
@@ -55,6 +56,7 @@ def check(name: str, data: Path | None) -> None:
     verify.callback(data or prepared_folder(name))
 
 
+main.add_command(own, "own")
 add("300w", prepare_300w.main, "300w", "vgg19")
 add("cofw", prepare_cofw.main, "cofw", "vgg19")
 add("aflw", prepare_mtfl.main, "mtfl", "vgg19", AFLW_COMPACT.basis_size)

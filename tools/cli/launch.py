@@ -23,11 +23,12 @@ from tools.build.errors import BuildError
 from tools.build.progress import Progress
 from tools.cli import doctor
 from tools.cli.table import COMMANDS, PLAIN, Command
+from tools.common.endings import VIDEOS
 from tools.common.stopping import hold_back
 
 HELP = {"--help", "-h"}
 LEAST_MEMORY = 1280 << 20  # bytes of addresses that Caffe and what it needs take before they do anything
-TESTED = ("finder", "many", "onnx", "web", "browser")  # groups of packages that tests need
+TESTED = ("finder", "many", "onnx", "web", "browser", "video")  # groups of packages that tests need
 
 
 def main() -> None:
@@ -101,7 +102,8 @@ def hand_over(python: Path, words: Sequence[str], env: dict[str, str]) -> None:
 def prepared_python(command: Command, words: Sequence[str]) -> Path:
     """The Python that runs a command, what it needs fetched. Given boxes make a face finder needless."""
     boxed = any(word.partition("=")[0] == "--boxes" for word in words)
-    for group in filter(None, (command.python, *(() if boxed else command.groups))):
+    videos = ["video"] * (command.videos and any(Path(word).suffix.lower() in VIDEOS for word in words))
+    for group in filter(None, (command.python, *videos, *(() if boxed else command.groups))):
         venv.ensure(group, say)
     return venv.python(command.python) if command.python else Path(sys.executable)
 

@@ -9,7 +9,8 @@ class Command(NamedTuple):
     """A subcommand. place: module:object of its click command. summary: one line for the list.
 
     caffe: whether it runs Caffe. python: the group of packages whose Python runs it, "" for the system's.
-    groups: other groups that it needs. examples: command lines, without `rar-caffe`.
+    groups: other groups that it needs. videos: it takes videos, which need the group of that name. examples: command
+    lines, without `rar-caffe`.
     """
 
     place: str
@@ -18,6 +19,7 @@ class Command(NamedTuple):
     caffe: bool = True
     python: str = ""
     groups: tuple[str, ...] = ()
+    videos: bool = False
 
 
 FINDER = ("finder",)
@@ -29,8 +31,12 @@ COMMANDS = {
     ),
     "data": Command(
         "tools.cli.data:main",
-        "prepare 300-W, COFW or MTFL (AFLW) for training and testing",
-        ("data 300w --raw /path/to/300w --preset vgg19_128 --validation 0.06", "data cofw --raw DIR --preset cofw_128"),
+        "prepare 300-W, COFW, MTFL (AFLW) or faces of your own for training and testing",
+        (
+            "data 300w --raw /path/to/300w --preset vgg19_128 --validation 0.06",
+            "data cofw --raw DIR --preset cofw_128",
+            "data own --images faces --annotations faces.csv --scheme twelve.json --out data/mine",
+        ),
     ),
     "check": Command(
         "tools.cli.data:check",
@@ -108,8 +114,14 @@ COMMANDS = {
     "detect": Command(
         "tools.detect.__main__:main",
         "landmarks on pictures and videos",
-        ("detect photo.jpg", "detect --out found --trace holiday/ clip.mp4", "detect --boxes boxes.csv '*.png'"),
+        (
+            "detect photo.jpg",
+            "detect --out found --trace holiday/ clip.mp4",
+            "detect --smooth clip.mp4",
+            "detect --boxes boxes.csv '*.png'",
+        ),
         groups=FINDER,
+        videos=True,
     ),
     "test-detect": Command(
         "tools.detect.score:main",

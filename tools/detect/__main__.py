@@ -65,6 +65,7 @@ def check_out(out: Path, files: Sequence[Path]) -> None:
 @click.option(
     "--trace", "drawing", flag_value="trace", help="draw the way of every landmark and the attention centres too"
 )
+@click.option("--smooth", is_flag=True, help="steady points in videos: One-Euro filter")
 @click.option("--no-overlay", "drawing", flag_value="none", help="write no pictures and no videos")
 def main(
     words: tuple[str, ...],
@@ -75,6 +76,7 @@ def main(
     batch: int,
     gpu: int | None,
     drawing: str | None,
+    smooth: bool,
 ) -> None:
     found = sources(words)
     for problem in found.problems:
@@ -91,7 +93,10 @@ def main(
     detector = Detector(name, weights, batch, gpu)
     with ResultFolder(out) as results, stop_requests() as stop:
         run = PictureRun(detector, stems(found.files), given, results, drawing or "shape")
-        detect_all(run, found.files, settings(detector, given, run.drawing), stop)
+        detect_pictures(run, found.files, settings(detector, given, run.drawing), stop)
+        for video in filter(is_video, found.files):
+            if not stop:
+                detect_one_video(run, video, stop, smooth=smooth)
     if stop:
         print("interrupted: what is done is written, and the same command goes on", file=sys.stderr)
         sys.exit(INTERRUPTED)
@@ -99,9 +104,9 @@ def main(
         sys.exit(1)
 
 
-def detect_all(run: PictureRun, files: Sequence[Path], about: dict[str, str], stop: Sequence[int]) -> None:
-    """Pictures, then all their results at once, then videos; the journal stays when the run was stopped."""
-    pictures, videos = [f for f in files if not is_video(f)], [f for f in files if is_video(f)]
+def detect_pictures(run: PictureRun, files: Sequence[Path], about: dict[str, str], stop: Sequence[int]) -> None:
+    """Pictures, then all their results at once; the journal stays when the run was stopped."""
+    pictures = [f for f in files if not is_video(f)]
     out = run.folder.path
     with Journal(out / JOURNAL, about) as journal:
         kept: list[str] = []
@@ -123,18 +128,15 @@ def detect_all(run: PictureRun, files: Sequence[Path], about: dict[str, str], st
             print(f"{out}: {faces} faces in {count} of {len(pictures)} pictures")
         if not stop:
             journal.remove()
-    for video in videos:
-        if not stop:
-            detect_one_video(run, video, stop)
 
 
-def detect_one_video(run: PictureRun, video: Path, stop: Sequence[int]) -> None:
+def detect_one_video(run: PictureRun, video: Path, stop: Sequence[int], *, smooth: bool) -> None:
     """Detect on a video and say what was found, or why it is left out."""
     target = run.folder.path / run.names[video]
     with run.leaving_out(video):
         boxes = run.given.of(video) or None if run.given else None
         run.folder.claim(f"{target.name}.jsonl", *([f"{target.name}.mp4"] if run.drawing != "none" else []))
-        faces = detect_video(run.detector, video, target, boxes, run.drawing, stop)
+        faces = detect_video(run.detector, video, target, boxes, run.drawing, stop, smooth=smooth)
         print(f"{target}.jsonl: {faces} faces followed")
 
 

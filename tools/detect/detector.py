@@ -20,7 +20,7 @@ from tools.common.gpu import use_gpu
 from tools.detect.arguments import as_image, checked_boxes
 from tools.detect.calibration import read_calibration
 from tools.detect.finder import FaceFinder
-from tools.model.about import about
+from tools.model.about import about, know_scheme
 from tools.model.crop_detector import CropDetector, Detections
 from tools.model.places import DEFAULT, shipped_weights
 from tools.model.presets import Preset, preset
@@ -69,11 +69,13 @@ class Detector:
     def __init__(
         self, name: str = DEFAULT, weights: str | Path | None = None, batch: int = 8, gpu: int | None = None
     ) -> None:
+        file = Path(weights) if weights else shipped_weights(name)
+        know_scheme(file)
         self.preset = preset(name)
         if batch < 1:
             raise RarError(f"batch is {batch}: give a number of faces, 1 or more")
         self.batch = batch
-        self.file = Path(weights) if weights else shipped_weights(name)
+        self.file = file
         self.about = about(self.file, self.preset)
         self.calibration = read_calibration(self.file)
         self._process, self._closed = os.getpid(), False

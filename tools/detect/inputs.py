@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from layers.common.errors import RarError, named, readable
+from tools.common.endings import VIDEOS
 
 PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp",
             ".pbm", ".pgm", ".ppm", ".pnm"}  # fmt: skip
-VIDEOS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".flv", ".3gp"}
 # Pictures of kinds that OpenCV does not read.
 OTHERS = {".gif", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".svg", ".psd", ".raw", ".dng", ".cr2", ".cr3", ".nef",
           ".arw", ".orf", ".raf", ".rw2"}  # fmt: skip

@@ -103,7 +103,8 @@ def _phases(axes: Axes, log: Log) -> None:
 
 def _refinement_names(log: Log) -> dict[str, str]:
     """First, middle and last of the refinement losses: fifteen curves on top of each other show nothing."""
-    steps = sorted(int(n.removeprefix(_REFINEMENT)) for n in log.columns if n.removeprefix(_REFINEMENT).isdigit())
+    known = [n for n, values in log.columns.items() if np.isfinite(values).any()]  # none in a phase of few iterations
+    steps = sorted(int(n.removeprefix(_REFINEMENT)) for n in known if n.removeprefix(_REFINEMENT).isdigit())
     chosen = sorted({steps[0], steps[len(steps) // 2], steps[-1]}) if steps else []
     return {f"{_REFINEMENT}{step}": f"step {step + 1}" for step in chosen}
 

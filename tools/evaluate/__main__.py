@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from layers.common.errors import run_command
-from tools.evaluate import ablations, aflw, cofw, cofw68, comparison, w300, w300_tables
+from tools.evaluate import ablations, aflw, cofw, cofw68, comparison, own, w300, w300_tables
 from tools.evaluate.output import FILE, output_options, show
 
 
@@ -58,6 +58,16 @@ def score_aflw(paths: tuple[Path, ...], **outputs: Path | None) -> None:
         if len(scores) > 1:
             print(f"{path}:")
         print(score.line())
+
+
+@main.command("own")
+@click.option("--results", "path", type=FILE, required=True, help="results file of any scheme")
+@output_options
+def score_own(path: Path, **outputs: Path | None) -> None:
+    """Error by the scheme's own normaliser, by part and by stage; the last lines give each set."""
+    score = own.evaluate(path)
+    show(own.tables(score), outputs)
+    print(*score.lines(), sep="\n")
 
 
 @main.command("ablations")

@@ -9,6 +9,7 @@
 
 Coordinates are px of the original image, 0-based, to 3 decimals. One face a line, so that two files compare with diff.
 A method without stages fits in as well: T = 0, its shape as both s_d and the only stage, no centres, no confidence.
+A scheme of one's own is described in full, as in a scheme file (docs/own-data.md).
 Where the faces are annotated by another scheme than the model's, "truth_scheme" names it after "scheme", and
 ground_truth has its points: a 68-point model on COFW's 29-point faces.
 """
@@ -29,14 +30,14 @@ from numpy.typing import NDArray
 from layers.common.errors import RarError
 from layers.common.files import finished_file
 from layers.common.json_types import Maybe, check, parsed
-from layers.common.schemes import SCHEMES
+from layers.common.schemes import SCHEMES, scheme, stored
 
 FORMAT = "rar-results/1"
 PIXEL_DECIMALS = 3
 FARTHEST = 1e6  # px
 PIXELS = ("ground_truth", "s_d", "stages", "box")
 HEAD = {
-    "scheme": str, "truth_scheme": Maybe(str), "steps": int, "faces": list,
+    "scheme": (str, dict), "truth_scheme": Maybe((str, dict)), "steps": int, "faces": list,
     "model": {"name": str, "weights": str, "sha256": str, "commit": str, "version": Maybe(str), "seed": Maybe(int)},
     "data": {"boxes": str, "margin": float, "raw": str, "note": str},
 }  # fmt: skip
@@ -124,8 +125,8 @@ def write_results(path: Path, results: Results) -> None:
     """Write the file; it appears complete or not at all. RarError when `results` would not read back."""
     head: dict[str, Any] = {
         "format": FORMAT,
-        "scheme": results.scheme,
-        **({"truth_scheme": results.truth} if results.truth != results.scheme else {}),
+        "scheme": stored(results.scheme),
+        **({"truth_scheme": stored(results.truth)} if results.truth != results.scheme else {}),
         "model": {name: value for name, value in dataclasses.asdict(results.model).items() if value is not None},
         "data": _data_as_json(results.data),
         "steps": results.steps,
@@ -170,12 +171,12 @@ def read_results(path: Path, other_truth: bool = False) -> Results:
     try:
         check(raw, HEAD)
         results = Results(
-            scheme=raw["scheme"],
+            scheme=_scheme(path, raw["scheme"]),
             model=_model(raw["model"]),
             data=_data(raw["data"]),
             steps=raw["steps"],
             faces=tuple(_decode(path, number, face) for number, face in enumerate(raw["faces"])),
-            truth_scheme=raw.get("truth_scheme"),
+            truth_scheme=_scheme(path, raw["truth_scheme"]) if "truth_scheme" in raw else None,
         )
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RarError(f"{path} is malformed ({error}): write it again with this version of the code") from error
@@ -184,6 +185,16 @@ def read_results(path: Path, other_truth: bool = False) -> Results:
         shapes = f"{results.scheme}-point shapes beside {results.truth}-point annotations"
         raise RarError(f"{path} holds {shapes}: python3 -m tools.evaluate cofw or aflw maps one to the other")
     return results
+
+
+def _scheme(path: Path, said: Any) -> str:
+    """The name of the scheme that the file names or describes."""
+    if isinstance(said, str) and said not in SCHEMES:
+        raise RarError(f"{path}: unknown landmark scheme {said!r}: use one of {', '.join(SCHEMES)}, or describe yours")
+    try:
+        return scheme(said).name
+    except RarError as error:
+        raise RarError(f"{path}: {error}") from None
 
 
 def _model(raw: dict[str, Any]) -> Model:
@@ -230,17 +241,14 @@ def _whole(values: Any) -> NDArray[np.int64]:
 
 
 def _check(path: Path, results: Results) -> None:
-    for name in (results.scheme, results.truth):
-        if name not in SCHEMES:
-            raise RarError(f"{path}: unknown landmark scheme {name!r}: use one of {', '.join(SCHEMES)}")
     if not isinstance(results.steps, int) or results.steps < 0:
         raise RarError(f"{path}: steps is {results.steps!r}: it must be a count")
     if not results.faces:
         raise RarError(f"{path} holds no face: test the model on data that are present")
     _check_names(path, results.faces)
-    landmarks, steps = SCHEMES[results.scheme].landmarks, results.steps
+    landmarks, steps = scheme(results.scheme).landmarks, results.steps
     shapes = {
-        "ground_truth": (SCHEMES[results.truth].landmarks, 2),
+        "ground_truth": (scheme(results.truth).landmarks, 2),
         "s_d": (landmarks, 2),
         "stages": (steps + 1, landmarks, 2),
         "centres": (steps,),

@@ -1,7 +1,8 @@
 """What a weight file is for: the scheme and the crops that it was trained on, from what lies beside it.
 
 Weights that ship have a model card, README.md, that names them in its front matter. Training writes
-FILE.about.json beside its result: {"format", "preset", "scheme", "crop_size", "margin", "boxes", "raw"}.
+FILE.about.json beside its result: {"format", "preset", "scheme", "crop_size", "margin", "boxes", "raw"}. The scheme is
+its name, or all of it where it is a user's own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from data_prep.manifest import origin
 from layers.common.errors import RarError
 from layers.common.files import finished_file
 from layers.common.json_types import parsed
+from layers.common.schemes import scheme, stored
 from tools.model.card import CARD, front_matter
 from tools.model.presets import Preset
 
@@ -48,8 +50,14 @@ def write_about(weights: Path, preset: Preset, manifest: dict[str, Any]) -> Path
     found = About(preset.name, preset.scheme, preset.crop_size, data.margin, data.boxes, data.raw)
     path = about_file(weights)
     with finished_file(path) as part:
-        part.write_text(json.dumps({"format": FORMAT, **asdict(found)}, indent=1) + "\n", encoding="utf-8")
+        whole = {"format": FORMAT, **asdict(found), "scheme": stored(preset.scheme)}
+        part.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def know_scheme(weights: Path) -> None:
+    """Make the scheme known that the note beside the weights describes, if there is one. RarError as `about`."""
+    _note(weights)
 
 
 def about(weights: Path, preset: Preset) -> About:
@@ -71,10 +79,10 @@ def _note(weights: Path) -> About | None:
     if not path.is_file():
         return None
     try:
-        stored = parsed(path.read_text(encoding="utf-8"))
-        if stored.pop("format") != FORMAT:
+        said = parsed(path.read_text(encoding="utf-8"))
+        if said.pop("format") != FORMAT:
             raise ValueError(f"no {FORMAT}")
-        return _checked(stored)
+        return _checked(said)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise RarError(f"{path} is damaged ({error}): train again, or remove it") from None
 
@@ -92,8 +100,9 @@ def _card(weights: Path) -> About | None:
         raise RarError(f"the card {path} lacks what it should say of {weights.name} ({error}): copy it again") from None
 
 
-def _checked(stored: dict[str, Any]) -> About:
-    margin = float(stored["margin"])
+def _checked(said: dict[str, Any]) -> About:
+    margin = float(said["margin"])
     if not 0 < margin < 10:
         raise ValueError(f"margin {margin:g}")
-    return About(**{**stored, "crop_size": int(stored["crop_size"]), "margin": margin})
+    kind = scheme(said["scheme"]).name
+    return About(**{**said, "scheme": kind, "crop_size": int(said["crop_size"]), "margin": margin})

@@ -8,7 +8,7 @@ from typing import Any
 from layers.common import paper
 from layers.common.choices import DRAWING
 from layers.common.gamma import PRINTED
-from layers.common.schemes import scheme
+from layers.common.schemes import scheme, stored
 from layers.counterfactual import PARTS
 from layers.quiet import caffe
 from tools.model.presets import Preset
@@ -165,7 +165,7 @@ def standardised(pooled: Blob) -> Blob:
 
 def attention(t: int, preset: Preset, *, training: bool) -> dict[str, Any]:
     """The parameters of step t's AttentionCentreLayer; of what is the layer's own default nothing."""
-    chosen: dict[str, Any] = {"scheme": preset.scheme, "weighting": preset.weighting, **reading(preset)}
+    chosen: dict[str, Any] = {"scheme": stored(preset.scheme), "weighting": preset.weighting, **reading(preset)}
     if policy(preset, training=training) != "argmax":
         chosen["policy"] = preset.policy
     if policy(preset, training=training) in DRAWING:
@@ -248,10 +248,13 @@ def step(n: Net, t: int, preset: Preset, *, training: bool) -> None:
     features = {"window": preset.window}
     kind = "shape_indexed.ShapeIndexedFeatureLayer"
     maps = n[f"deconv7_steps_read_{t - 1}"] if t else n.deconv7_steps  # what the step before passed on
+    frozen = not preset.cnn_lr  # then Caffe would fill a gradient that nobody reads
+    options: dict[str, Any] = {"propagate_down": [False, False]} if frozen else {}
     if t + 1 < preset.steps:
-        n[f"deconv7_steps_read_{t}"], pooled = python_layer(kind, maps, s_hat, ntop=2, parameters=features)
+        both = python_layer(kind, maps, s_hat, ntop=2, parameters=features, **options)
+        n[f"deconv7_steps_read_{t}"], pooled = both
     else:
-        pooled = python_layer(kind, maps, s_hat, parameters=features)
+        pooled = python_layer(kind, maps, s_hat, parameters=features, **options)
     n[f"pooled_{t}"] = pooled
     n[f"phi_{t}"] = phi = standardised(n[f"pooled_{t}"])
     if preset.shift_radius:
@@ -277,7 +280,7 @@ def step(n: Net, t: int, preset: Preset, *, training: bool) -> None:
 
 def counterfactual_reward(n: Net, t: int, phi: Blob, preset: Preset) -> None:
     """reward_t, what each landmark would have earned as the centre of step t, by R-LSTM's own weights."""
-    parameters = {"alpha": preset.alpha, "scheme": preset.scheme, "scale": preset.feature_scale, **reading(preset)}
+    parameters = {"alpha": preset.alpha, "scheme": stored(preset.scheme), "scale": preset.feature_scale}
     layer = python_layer(
         "counterfactual.CounterfactualRewardLayer",
         phi,
@@ -285,16 +288,16 @@ def counterfactual_reward(n: Net, t: int, phi: Blob, preset: Preset) -> None:
         n[f"r_lstm_h_{t}"],
         n[f"s_hat_{t}"],
         n.shape,
-        parameters=parameters | even_weight(preset),
+        parameters=parameters | reading(preset) | even_weight(preset),
         param=[{"name": f"r_lstm_{part}_{kind}"} for part in PARTS for kind in "wb"],
         propagate_down=[False] * 5,
     )
     n[f"reward_{t}"] = layer
 
 
-def recurrence(n: Net, preset: Preset, pool: str, *, training: bool) -> None:
-    """s_hat_0 by robust initialisation, then T steps to s_hat_T."""
-    start = {
+def start(n: Net, preset: Preset, pool: str) -> None:
+    """s_hat_0 from s_d."""
+    parameters = {
         "landmarks": preset.landmarks,
         "basis_size": preset.basis_size,
         "crop_size": preset.crop_size,
@@ -303,7 +306,12 @@ def recurrence(n: Net, preset: Preset, pool: str, *, training: bool) -> None:
         "fit": {"threshold": preset.fit.threshold, "supports": preset.fit.supports},
     }
     kind = "initialisation.InitialisationLayer"
-    n.s_hat_0 = python_layer(kind, n.s_d, blobs=2, parameters=start, name="initialisation", propagate_down=False)
+    n.s_hat_0 = python_layer(kind, n.s_d, blobs=2, parameters=parameters, name="initialisation", propagate_down=False)
+
+
+def recurrence(n: Net, preset: Preset, pool: str, *, training: bool) -> None:
+    """s_hat_0 by robust initialisation, then T steps to s_hat_T."""
+    start(n, preset, pool)
     constants(n, preset)
     if policy(preset, training=training) in DRAWING:
         n.face = python_layer("attention.FaceKeyLayer", n.data)
@@ -370,7 +378,7 @@ def even_weight(preset: Preset) -> dict[str, float]:
 
 def metrics(n: Net, preset: Preset, *shapes: str) -> None:
     """NME of the named shapes; of the last one in full. Scalars that `caffe test` averages."""
-    kind, parameters = "metrics.MetricsLayer", {"scheme": preset.scheme}
+    kind, parameters = "metrics.MetricsLayer", {"scheme": stored(preset.scheme)}
     for name in shapes[:-1]:
         n[f"nme_pupil_{name}"] = python_layer(kind, n[name], n.shape, parameters=parameters)
     last = shapes[-1]

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tools.model.places import DEFAULT, SHIPPED, chosen_weights, prepared_folder, run_folder
+from tools.model.presets import preset
 
 PATH = click.Path(path_type=Path)
 RUN = "tools.model.options.run"  # its place in the context's own notes
@@ -39,9 +40,19 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def preset_option(default: str) -> Decorator:
-    """--preset, as `name`, read before the options that depend on it."""
+    """--preset, as `name`, read before the options that depend on it; with a scheme's name, where its file is given."""
+
+    def named(context: click.Context, parameter: click.Parameter, given: str) -> str:
+        return preset(given).name if ".json" in given else given
+
     return click.option(
-        "--preset", "name", default=default, show_default=True, is_eager=True, help=f"or a variant: {default}+steps=8"
+        "--preset",
+        "name",
+        default=default,
+        show_default=True,
+        is_eager=True,
+        callback=named,
+        help=f"or a variant: {default}+steps=8",
     )
 
 

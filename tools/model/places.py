@@ -11,6 +11,7 @@ from pathlib import Path
 from layers.common.errors import RarError
 from tools import PROJECT
 from tools.common.paths import in_project, shown
+from tools.model.about import know_scheme
 from tools.model.presets import preset
 
 MODELS = PROJECT / "models"
@@ -52,10 +53,11 @@ def chosen_weights(name: str, run: Path | None = None, given: Path | None = None
     word "shipped". The shipped ones are taken unasked only where no run was ever begun, and a line on stderr says so.
     RarError where a run was begun and has no final weights, and where there are no weights at all.
     """
+    folder = run or run_folder(name)
+    know_scheme(given or folder / RESULT)
     preset(name)  # a wrong name is told as such
     if given is not None:
         return shown(shipped_weights(name)) if str(given) == SHIPPED else given
-    folder = run or run_folder(name)
     if (folder / RESULT).is_file():
         return folder / RESULT
     if begun(folder):

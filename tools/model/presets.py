@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from layers.common import paper
 from layers.common.errors import RarError
 from layers.common.face_fit import FitSettings
 from layers.common.gamma import GammaReading
-from layers.common.schemes import SCHEMES
+from layers.common.scheme_file import read_scheme
+from layers.common.schemes import made_known
+from layers.common.schemes import scheme as known_scheme
 from tools.model.settings import SETTINGS, changed, check
 
 
@@ -181,19 +184,25 @@ VGG19 = Preset(
 VGG19_128 = replace(VGG19, name="vgg19_128", crop_size=128, sigma=1.5, window=3, shift_radius=3, shift_scale=80.0)
 
 
-def _with_landmarks(base: Preset, name: str, landmarks: int, basis_size: int) -> Preset:
-    """The preset `base`, of 68 landmarks, for another number of them.
+def basis_size(landmarks: int) -> int:
+    """How many basis shapes suit so many landmarks: five vary in six ways beside a similarity, and 50 span them."""
+    return min(Preset.basis_size, 10 * landmarks)
+
+
+def _with_scheme(base: Preset, name: str, scheme: str) -> Preset:
+    """The preset `base` for another landmark scheme.
 
     Gamma sums to 1, so with fewer landmarks each weighs more: features are scaled to reach the LSTMs as strong as
     before, and rates lowered by the square by which alpha Gamma, the lever of an LSTM's output on the shape, has grown.
     """
+    landmarks = known_scheme(scheme).landmarks
     share = landmarks / base.landmarks
     return replace(
         base,
         name=name,
         landmarks=landmarks,
-        scheme=str(landmarks),
-        basis_size=basis_size,
+        scheme=scheme,
+        basis_size=basis_size(landmarks),
         feature_scale=round(base.feature_scale * share**0.5, 2),
         lstm_lr=round(base.lstm_lr * share**2, 2),
         gate_lr=round(base.gate_lr * share**2, 2),
@@ -239,10 +248,9 @@ COMPACT = replace(
     end_to_end=Phase(base_lr=0.0005, iterations=12000, clip_gradients=3, snapshot=2000, test_interval=2000),
 )
 
-COFW_128 = _with_landmarks(VGG19_128, "cofw_128", 29, 100)
-# Beside a similarity five points vary in six ways: 50 shapes span them.
-AFLW_128 = _with_landmarks(VGG19_128, "aflw_128", 5, 50)
-AFLW_COMPACT = _with_landmarks(COMPACT, "aflw_compact", 5, 50)
+COFW_128 = _with_scheme(VGG19_128, "cofw_128", "29")
+AFLW_128 = _with_scheme(VGG19_128, "aflw_128", "5")
+AFLW_COMPACT = _with_scheme(COMPACT, "aflw_compact", "5")
 
 PRESETS = {chosen.name: chosen for chosen in (VGG19, VGG19_128, COMPACT, TINY, COFW_128, AFLW_128, AFLW_COMPACT)}
 
@@ -252,14 +260,21 @@ COMMITTED = ("vgg19", "vgg19_128", "compact", "tiny", "aflw_compact")  # those w
 def preset(name: str) -> Preset:
     """The preset called `name`, or a variant of one: "vgg19_128+weighting=uniform+steps=20".
 
-    A variant is a preset with other settings, of those in tools/model/settings.py. RarError for an unknown preset, an
-    unknown setting, and settings that no net can have.
+    A variant is a preset with other settings, of those in tools/model/settings.py. "scheme" is the name of a landmark
+    scheme that is known, or a file that describes one, whose name then stands in the variant's. RarError for an unknown
+    preset, an unknown setting, and settings that no net can have.
     """
     base, *changes = name.split("+")
     if base not in PRESETS:
         raise RarError(f"no preset {base!r}: choose one of {', '.join(PRESETS)}")
+    changes = [_named_scheme(change) for change in changes]
+    name = "+".join([base, *changes])
     settings = dict(changed(change) for change in changes)
     start = PRESETS[base]
+    if settings.get("scheme", start.scheme) != start.scheme:
+        landmarks = start.landmarks
+        start = _with_scheme(start, start.name, settings["scheme"])
+        start = replace(start, gate_bias=_shut(start.gate_bias, min(1, start.landmarks / landmarks)))
     if settings.get("gamma") == "peak":
         start = _with_peak(start)
     elif settings.get("weighting") == "ones":
@@ -275,7 +290,7 @@ def _check(preset: Preset) -> None:
         check(name, getattr(preset, name))
     if preset.crop_size % 4:
         raise RarError(f"crop_size of a preset is a multiple of 4, for its two poolings, not {preset.crop_size}")
-    if (count := SCHEMES[preset.scheme].landmarks) != preset.landmarks:
+    if (count := known_scheme(preset.scheme).landmarks) != preset.landmarks:
         raise RarError(f"scheme {preset.scheme} has {count} landmarks, not {preset.landmarks}")
     if preset.estimator == "reinforce" and preset.policy not in ("sample", "stochastic"):
         raise RarError("estimator=reinforce learns from centres that are drawn: add policy=sample")
@@ -309,13 +324,29 @@ def _with_peak(preset: Preset) -> Preset:
     which sees no Gamma, keeps its features.
     """
     share = 1 / preset.landmarks
-    opened = share / (1 + math.exp(-preset.gate_bias))
     return replace(
         preset,
         feature_scale=preset.feature_scale * share,
         attention_scale=preset.attention_scale or preset.feature_scale,
         refinement_weight=preset.refinement_weight * share**2,
         reward_weight=preset.reward_weight * share**2,
-        gate_bias=round(math.log(opened / (1 - opened)), 2),
+        gate_bias=_shut(preset.gate_bias, share),
     )
 
+
+def _shut(bias: float, share: float) -> float:
+    """The bias with which a gate is open by that share of what it is with `bias`.
+
+    Weights that are 1 / share times as large then make first steps as long as before: untrained LSTMs that move a shape
+    far spoil it, and a short training does not get over that.
+    """
+    opened = share / (1 + math.exp(-bias))
+    return round(math.log(opened / (1 - opened)), 2)
+
+
+def _named_scheme(change: str) -> str:
+    """A change whose scheme is given by its file: with its name, which is known from now on."""
+    field, _, value = change.partition("=")
+    if field != "scheme" or not value.endswith(".json"):
+        return change
+    return f"{field}={made_known(read_scheme(Path(value))).name}"

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from layers.common.choices import POLICIES, STARTS, WEIGHTINGS
 from layers.common.errors import RarError
 from layers.common.gamma import READINGS
-from layers.common.schemes import SCHEMES
+from layers.common.schemes import scheme
 
 MOST = 1e6  # of what has no bound of its own: more is a slip of the finger
 
@@ -95,6 +95,21 @@ class Switch:
         return "0 or 1"
 
 
+@dataclass(frozen=True)
+class KnownScheme:
+    """The name of a landmark scheme that is known."""
+
+    def read(self, text: str) -> str:
+        return text
+
+    def has(self, value: Any) -> bool:
+        """RarError, which says how one becomes known, for another name."""
+        return scheme(value).name == value
+
+    def __str__(self) -> str:
+        return "the name of a landmark scheme"
+
+
 CHANNELS, RATE, WEIGHT, SCALE = Whole(1, 4096), Real(), Real(), Real(above=True)
 
 SETTINGS: dict[str, Kind] = {
@@ -107,7 +122,7 @@ SETTINGS: dict[str, Kind] = {
     "window": Whole(1, 63),
     "feature_scale": SCALE,
     "landmarks": Whole(1, 1000),
-    "scheme": Word(tuple(SCHEMES)),
+    "scheme": KnownScheme(),
     "basis_size": Whole(1, 10_000),
     "support": Whole(0, 10_000),
     "inlier_threshold": Real(0, 10, above=True),

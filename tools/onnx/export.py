@@ -10,6 +10,7 @@ import onnx
 from onnx import helper
 
 from layers.common.files import finished_file
+from layers.common.schemes import scheme, stored_text
 from layers.quiet import caffe
 from layers.samples import VGG_MEAN
 from tools.common.version import commit
@@ -90,7 +91,7 @@ def described(preset: Preset, weights: Weights, *, rgb: bool) -> dict[str, str]:
     return {
         "made_by": "RAR-Caffe",
         "preset": preset.name,
-        "scheme": preset.scheme,
+        "scheme": stored_text(scheme(preset.scheme)),
         "crop_size": str(size),
         "crop_margin": f"{trained.margin:g}",
         "crop": "a square round the centre of the face box, crop_margin times its longer side, scaled to crop_size",

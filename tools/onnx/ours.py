@@ -129,7 +129,7 @@ def pupil_distance(s_hat: Value, kind: Scheme) -> Value:
     """(N, L, 2) -> (N, 1)."""
     difference = np.zeros((1, kind.landmarks))
     for sign, eye in zip((-1, 1), kind.pupils, strict=True):
-        difference[0, list(eye)] = sign / len(eye)
+        difference[0, list(eye)] += sign / len(eye)
     return squares(s_hat.graph.constant(difference, s_hat.dtype) @ s_hat).op("Sqrt")
 
 

@@ -31,13 +31,17 @@ PROTOCOLS = {
     "300w": Protocol("results.json", SETS, "300w"),
     "cofw": Protocol("results_cofw.json", ("train", "cofw"), "cofw"),
     "aflw": Protocol("results_aflw.json", ("aflw",), "mtfl"),
+    "own": Protocol("results_own.json", ("test",), "own"),
 }
+DRAWN = ("300w", "own")  # protocols whose tests end with pictures
 OF_RAW = {"cofw": "cofw", "mtfl": "aflw"}  # what a manifest calls its data set; all else is tested as 300-W
 
 
 def protocol_of(data: Path) -> str:
-    """By what raw data set the sets that are to be tested come from."""
+    """By what raw data set the sets that are to be tested come from, where the manifest names none."""
     manifest = read_manifest(data)
+    if "protocol" in manifest:
+        return str(manifest["protocol"])
     raws = {origin(manifest, name).raw for name in manifest["sets"]}
     return next((OF_RAW[raw] for raw in raws if raw in OF_RAW), "300w")
 
@@ -69,7 +73,7 @@ def main(
     words += ["--out", str(results), "--batch", str(batch), *(["--gpu", str(gpu)] if gpu is not None else [])]
     words += ["--trained-seed", str(trained_seed)] if trained_seed is not None else []
     test_faces(words, standalone_mode=False)
-    if protocol == "300w":
+    if protocol in DRAWN:
         log = run_of(context) / "log.csv"
         logged = log.is_file() and len(log.read_text(encoding="utf-8").splitlines()) > 1
         drawn = ["--results", str(results), "--data", str(data), "--out", str(out / "pictures")]

@@ -11,7 +11,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.manifest import origin, read_manifest, verify
+from data_prep.manifest import origin, read_manifest, scheme_of, verify
 from data_prep.patches import open_set
 from layers.common.errors import RarError, run_command
 from layers.common.prepared import PreparedSet
@@ -58,7 +58,7 @@ def test_set(detector: CropDetector, faces: PreparedSet, subset: str, batch: int
 def main(
     name: str, weights: Path, data: Path, sets: str, out: Path, batch: int, gpu: int | None, trained_seed: int | None
 ) -> None:
-    chosen, manifest = preset(name), read_manifest(data)
+    manifest, chosen = read_manifest(data), preset(name)
     present = [subset for subset in sets.split(",") if (data / subset).is_dir()]
     absent = sorted(set(sets.split(",")) - set(present))
     if not present:
@@ -71,7 +71,7 @@ def main(
     detector = CropDetector(chosen, weights)
     faces = [face for subset in present for face in test_set(detector, open_set(data / subset), subset, batch)]
     model = Model(name, str(weights), detector.sha256, commit(), version(), trained_seed)
-    annotated = str(manifest["scheme"])
+    annotated = scheme_of(manifest).name
     origins = described(manifest, present)
     write_results(out, Results(chosen.scheme, model, origins, chosen.steps, tuple(faces), annotated))
     print(out)

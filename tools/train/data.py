@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data_prep.manifest import read_manifest, verify
+from data_prep.manifest import read_manifest, scheme_of, verify
 from layers.common.errors import RarError
 from layers.common.shape_pool import FILE as POOL
 from layers.common.shape_pool import check_pool, read_shape_pool
@@ -25,9 +25,9 @@ def check_data(data: Path, chosen: Preset) -> None:
                 f"{data / name} holds crops of {size} px, and preset {chosen.name} takes {chosen.crop_size}: prepare "
                 "the data for that preset, in another folder (DATA=)"
             )
-    if manifest["scheme"] != chosen.scheme:
+    if (held := scheme_of(manifest).name) != chosen.scheme:
         raise RarError(
-            f"{data} has {manifest['scheme']} landmarks, and preset {chosen.name} has {chosen.scheme}: give data or a "
+            f"{data} has {held} landmarks, and preset {chosen.name} has {chosen.scheme}: give data or a "
             "preset of the same"
         )
     verify(data, manifest, (*SETS, POOL))

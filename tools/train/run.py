@@ -69,6 +69,7 @@ def with_start(wanted: Training) -> Training:
 
 def check(wanted: Training) -> None:
     """RarError for what would end the training hours later. Tells the nets where the data are."""
+    read_manifest(wanted.data)  # it may describe the preset's landmark scheme
     check_data(wanted.data, preset(wanted.name))
     os.environ |= {"DATA": str(wanted.data), "TEST_SET": "val"}
 
@@ -82,7 +83,8 @@ def both_phases(wanted: Training, ranks: Single) -> None:
 
 def final_weights(wanted: Training, ranks: Single) -> Path:
     """The weights that the training ends with, from wherever it is now."""
-    chosen, manifest = with_lengths(preset(wanted.name), wanted), read_manifest(wanted.data)
+    manifest = read_manifest(wanted.data)
+    chosen = with_lengths(preset(wanted.name), wanted)
     record = opened(wanted.out, identity(wanted, chosen, manifest, ranks.count))
     folder = folder_of(chosen, wanted.out)
 
