@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from typing import NoReturn
 # Of the disk or the process rather than of one entry: the next one would meet the same.
 FOR_ALL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EMFILE, errno.ENFILE}
 REMEDY = "replace it, or leave it out"
+NO_MEMORY = "there is not enough memory: end other programs, or raise the limit (ulimit -v)"
+NOT_MAPPED = ("failed to map segment", "Cannot allocate memory", "cannot allocate memory")  # of shared libraries
 
 
 def readable(text: object) -> str:
@@ -67,6 +70,8 @@ def run_command(main: Callable[[], object]) -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names of files may be any bytes
     try:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         main()
     except RarError as error:
         sys.exit(f"error: {error}")
@@ -74,13 +79,17 @@ def run_command(main: Callable[[], object]) -> NoReturn:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except MemoryError:
-        sys.exit("error: there is not enough memory: end other programs, or raise the limit (ulimit -v)")
+        sys.exit(f"error: {NO_MEMORY}")
+    except ImportError as error:
+        if not any(words in str(error) for words in NOT_MAPPED):
+            raise
+        sys.exit(f"error: {NO_MEMORY}")
     except OSError as error:
         if error.errno == errno.ENOSPC:
             place = readable(error.filename or "the output")
             sys.exit(f"error: no space left on the disk of {place}: free some and run again")
         if error.errno == errno.ENOMEM:
-            sys.exit("error: there is not enough memory: end other programs, or raise the limit (ulimit -v)")
+            sys.exit(f"error: {NO_MEMORY}")
         if error.filename is None:  # not about a path that the user gave
             raise
         place = readable(error.filename)

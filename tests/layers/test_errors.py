@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from layers.common.errors import RarError, run_command
+from layers.common.errors import NO_MEMORY, RarError, named, readable, run_command
 
 
 def ending(main: Callable[[], object]) -> object:
@@ -55,3 +55,38 @@ def test_a_path_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_bug_keeps_its_trace(error: Exception) -> None:
     with pytest.raises(type(error)):
         run_command(failing(error))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory"), ImportError("failed to map segment")],
+)
+def test_too_little_memory(error: Exception) -> None:
+    assert ending(failing(error)) == f"error: {NO_MEMORY}"
+
+
+def test_a_line_is_one_whatever_is_in_a_name() -> None:
+    line = str(RarError("caf\udce9 \n \x1b[31m \u00e9.jpg: gone"))
+    assert line == "caf\\xe9 \\n \\x1b[31m \u00e9.jpg: gone" and readable("\ud800") == "\\ud800"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (RarError("no face found"), "a\\n.jpg: no face found"),
+        (RarError("a\n.jpg: no face found"), "a\\n.jpg: no face found"),
+        (OSError(errno.ELOOP, "Too many levels"), "a\\n.jpg: Too many levels: replace it, or leave it out"),
+        (MemoryError(), "a\\n.jpg: it needs more memory than there is: replace it, or leave it out"),
+        (ZeroDivisionError("by\nzero"), "a\\n.jpg: ZeroDivisionError: by zero: replace it, or leave it out"),
+    ],
+)
+def test_one_entry_is_named(error: Exception, line: str) -> None:
+    with pytest.raises(RarError) as caught, named("a\n.jpg"):
+        raise error
+    assert str(caught.value) == line
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
+def test_what_ends_all_is_passed_on(error: BaseException) -> None:
+    with pytest.raises(type(error)), named("a.jpg"):
+        raise error

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pwd
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,10 +22,35 @@ def root() -> Path:
         return Path(own).expanduser().absolute()
     if user := os.environ.get("XDG_CACHE_HOME"):
         return Path(user).absolute() / "rar-caffe"
+    return _home() / ".cache" / "rar-caffe"
+
+
+def _home() -> Path:
+    """The user's home; an empty HOME is none, and / is nobody's."""
+    home = Path(os.environ.get("HOME") or _home_of_record())
+    if home in (Path(), Path("/")):
+        raise BuildError("this user has no home folder", "set RAR_CACHE to a folder for Caffe and packages")
+    return home.absolute()
+
+
+def _home_of_record() -> str:
     try:
-        return Path.home().absolute() / ".cache" / "rar-caffe"
-    except RuntimeError:
-        raise BuildError("this user has no home folder", "set RAR_CACHE to a folder for Caffe and packages") from None
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # a container's user of any number
+        return ""
+
+
+def writable(folder: Path) -> Path:
+    """The folder, made when it is missing; BuildError when nothing can be written there: a shared cache is so."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = error.strerror
+    else:
+        if os.access(folder, os.W_OK):
+            return folder
+        why = "it is read-only"
+    raise BuildError(f"{folder} cannot be written to ({why})", "set RAR_CACHE to a folder that can")
 
 
 @dataclass(frozen=True)
@@ -48,8 +74,7 @@ class Cache:
     @contextmanager
     def lock(self, when_waiting: Callable[[], None]) -> Iterator[None]:
         """Hold the cache alone; call `when_waiting` once when another build holds it. A dead holder frees it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as handle:
+        with (writable(self.folder) / "lock").open("w") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tools import PROJECT
 from tools.build import bundled
-from tools.build.cache import root
+from tools.build.cache import root, writable
 from tools.build.errors import BuildError
 
 MADE = "made"  # in a finished environment
@@ -76,8 +76,7 @@ def ensure(group: str, say: Callable[[str], None]) -> Path:
     if is_made(group):
         return place
     bundled.refuse(f"the packages of {group}", f"make one that has them: ./rar-caffe bundle --with {group}")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with (place.parent / f".{group}.lock").open("w") as handle:
+    with (writable(place.parent) / f".{group}.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         if is_made(group):
             return place

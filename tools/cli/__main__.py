@@ -9,6 +9,7 @@ import click
 
 from layers.common.errors import run_command
 from tools.cli.table import COMMANDS, PLAIN
+from tools.common.stopping import importing
 from tools.common.version import commit, version
 
 
@@ -24,7 +25,8 @@ class Lazy(click.Group):
         if name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[name].place.partition(":")
-        found: click.Command = copy.copy(getattr(importlib.import_module(module), attribute))
+        with importing():
+            found: click.Command = copy.copy(getattr(importlib.import_module(module), attribute))
         lines = "\n".join(f"  rar-caffe {example}" for example in COMMANDS[name].examples)
         found.epilog = f"\b\nExamples:\n{lines}"
         return found

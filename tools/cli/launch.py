@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import resource
 import shlex
 import subprocess
 import sys
@@ -23,8 +24,10 @@ from tools.build.progress import Progress
 from tools.cli import doctor
 from tools.cli.table import COMMANDS, PLAIN, Command
 from tools.common.endings import VIDEOS
+from tools.common.stopping import hold_back
 
 HELP = {"--help", "-h"}
+LEAST_MEMORY = 1280 << 20  # bytes of addresses that Caffe and what it needs take before they do anything
 TESTED = ("finder", "many", "onnx", "web", "browser", "video")  # groups of packages that tests need
 
 
@@ -44,11 +47,20 @@ def run_subcommand(name: str, words: Sequence[str]) -> None:
     if command is None or HELP & set(words):
         show(name, words)
         return
+    check_memory()
     python = prepared_python(command, words)
     env = dict(os.environ)
     if command.caffe or command.python:
         env |= built_environment()
     hand_over(python, words, env)
+
+
+def check_memory() -> None:
+    """RarError where a limit leaves too little to begin with: OpenBLAS would ask for more without end."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if 0 <= limit < LEAST_MEMORY:
+        least = LEAST_MEMORY >> 20
+        raise RarError(f"the limit on memory is {limit >> 20} MB (ulimit -v): raise it to {least} MB or more")
 
 
 def show(name: str, words: Sequence[str]) -> None:
@@ -83,6 +95,7 @@ def hand_over(python: Path, words: Sequence[str], env: dict[str, str]) -> None:
     env.setdefault("GLOG_minloglevel", "2")  # Caffe's log is thousands of lines a net
     sys.stdout.flush()
     sys.stderr.flush()
+    hold_back()
     os.execve(python, [str(python), "-m", "tools.cli", *words], env)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +18,9 @@ import pytest
 from tests.conftest import import_packages
 from tools import PROJECT
 from tools.build import venv
+from tools.build.cache import root, writable
 from tools.build.environment import usable_cores
+from tools.build.errors import BuildError
 from tools.cli import doctor, launch
 from tools.cli.__main__ import Lazy
 from tools.cli.__main__ import main as group
@@ -76,6 +81,50 @@ def test_any_python_first_on_path(elsewhere: Path, tmp_path: Path) -> None:
 
 def test_no_home(elsewhere: Path) -> None:
     assert launched(elsewhere, "packages", HOME="").returncode == 0
+
+
+@pytest.mark.parametrize("home", ["", "/"])
+def test_an_empty_home_is_none(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAR_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", home)
+    if home:
+        with pytest.raises(BuildError, match="no home folder; set RAR_CACHE"):
+            root()
+    else:
+        assert root() == Path(pwd.getpwuid(os.getuid()).pw_dir) / ".cache" / "rar-caffe"
+    monkeypatch.setenv("HOME", "/some where")
+    assert root() == Path("/some where/.cache/rar-caffe")
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BuildError, match="file/cache cannot be written to .*set RAR_CACHE to a folder that can"):
+        writable(tmp_path / "file" / "cache")
+
+
+def test_a_cache_whose_name_has_a_space(elsewhere: Path, tmp_path: Path) -> None:
+    (tmp_path / "a cache").symlink_to(root())
+    done = launched(elsewhere, "run", "python3", "-c", "import caffe", RAR_CACHE=str(tmp_path / "a cache"))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("limit", [100, 300, 600, 1000])
+def test_too_little_memory_is_one_line(limit: int, elsewhere: Path) -> None:
+    """OpenBLAS alone would wait for more without end."""
+    words = ["sh", "-c", f'ulimit -v {1024 * limit}; exec "$0" evaluate 300w --results none.json', str(LAUNCHER)]
+    done = subprocess.run(words, cwd=elsewhere, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"error: the limit on memory is {limit} MB (ulimit -v): raise it to 1280 MB or more\n"
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.3, 1.0])
+def test_ctrl_c_while_it_starts_leaves_no_trace(seconds: float, elsewhere: Path) -> None:
+    with subprocess.Popen([LAUNCHER, "train", "--preset", "tiny"], cwd=elsewhere, stderr=subprocess.PIPE) as process:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1].decode()
+    assert process.returncode in (-signal.SIGINT, 1, 130) and "Traceback" not in said and said.count("\n") <= 2
 
 
 def test_a_missing_python_is_one_line_with_the_remedy(elsewhere: Path) -> None:
