@@ -180,7 +180,7 @@ def test_a_video_gets_lines_and_an_overlay(
     found = lines(tmp_path / "out" / "clip.jsonl")
     assert [line["frame"] for line in found] == list(range(12)) and {line["track"] for line in found} == {1}
     assert found[-1]["time"] == 0.44
-    assert set(found[0]) == {"frame", "time", "track", "box", "points", "confidence", "expected_error"}
+    assert set(found[0]) == {"frame", "time", "track", "box", "points", "confidence", "expected_error", "pose"}
     drawn, plain = list(Video(tmp_path / "out" / "clip.mp4").frames()), list(Video(clip).frames())
     assert len(drawn) == 12 and drawn[0].image.shape == plain[0].image.shape
     x, y = np.rint(np.array(found[5]["points"])[30]).astype(int)
