@@ -1,8 +1,8 @@
 """How a head is turned: a mean 3-D face laid under the landmarks.
 
 The mean face is that of the drawn faces (data_prep/synthetic_faces/model.py): average proportions, no expression, from
-a drawing manual and measured on nobody. Its unit is the inter-pupil distance. The camera is taken to look straight at the
-face from DISTANCE units, so the angles are from the line of sight to the face, whatever its place in the picture.
+a drawing manual and measured on nobody. Its unit is the inter-pupil distance. The camera is taken to look straight at
+the face from DISTANCE units, so the angles are from the line of sight to the face, whatever its place in the picture.
 Landmarks of the contour are left out: on a turned head they are where the cheek ends, and no fixed places of it.
 """
 
