@@ -16,6 +16,7 @@ import numpy as np
 
 from layers.common.errors import RarError
 from layers.common.files import finished_file, mismatch
+from layers.common.json_types import Each, Maybe, check, parsed
 from layers.common.schemes import Scheme, scheme
 from layers.common.shape_pool import FILE as POOL
 
@@ -23,6 +24,11 @@ FILE = "manifest.json"
 FORMAT = "rar-data/1"
 REMEDY = "prepare the data again (make data-300w)"
 _TRAINED_ON = ("train/", "val/", POOL)
+_SET = {"rows": int, "faces": int, "settings": {"augmentation": {"copies": int}}}
+KIND = {
+    "raw": Maybe(str), "scheme": (str, dict), "parameters": {"boxes": str, "margin": float},
+    "counts": Maybe(Each(dict, dict)), "sets": Each(dict, _SET), "files": Each(dict, {"bytes": int, "sha256": str}),
+}  # fmt: skip
 
 
 class Origin(NamedTuple):
@@ -37,13 +43,17 @@ def read_manifest(data: Path) -> dict[str, Any]:
     """The manifest of prepared data, whose scheme is known from now on. RarError when it is missing or none."""
     path = data / FILE
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RarError(f"no {path}: prepare the data (make data-300w)") from None
     except (OSError, ValueError) as error:
         raise RarError(f"{path} is unreadable ({error}): {REMEDY}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise RarError(f"{path} is no manifest of format {FORMAT}: {REMEDY}")
+    try:
+        check(manifest, KIND)
+    except ValueError as error:
+        raise RarError(f"{path} is damaged ({error}): {REMEDY}") from None
     try:
         scheme_of(manifest)
     except RarError as error:

@@ -31,6 +31,7 @@ def main(seconds: str, most: str, *variables: str) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
     resource.setrlimit(resource.RLIMIT_DATA, (int(most), int(most)))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    answer: dict[str, Any]
     for line in sys.stdin.buffer:
         try:
             found = loadmat(line.rstrip(b"\n").decode("utf-8", "surrogateescape"), squeeze_me=True,

@@ -120,11 +120,12 @@ def _loose(name: str) -> str:
 
 
 def _by_key(folder: Path, suffixes: tuple[str, ...], result: SubsetScan) -> dict[str, Path]:
-    """Files by `image_key`; of those that share one, as img_1.jpg and IMG_1.jpg, the first counts, by suffix and name."""
+    """Files by `image_key`; of those that share one, as img_1.jpg and IMG_1.jpg, the first counts."""
     files: dict[str, Path] = {}
     found = [path for path in folder.iterdir() if path.suffix.lower() in suffixes and not path.name.startswith(".")]
     for path in sorted(found, key=lambda path: (suffixes.index(path.suffix.lower()), path.name)):
         first = files.setdefault(image_key(path.name), path)
         if first != path:
-            result.problems.append(f"{readable(path)}: taken for {readable(first.name)} by its name: rename one of them")
+            taken = f"by its name it is taken for {readable(first.name)}"
+            result.problems.append(f"{readable(path)}: {taken}: rename one of them")
     return files

@@ -35,8 +35,8 @@ def parsed(text: str | bytes) -> Any:
 def check(value: Any, kind: Any, place: str = "the file") -> None:
     """ValueError, with the place, unless a JSON value is of a kind.
 
-    kind: a type (int is a number too where float is due; true is none), an object's kinds by key (others may be there),
-    Each or Maybe.
+    kind: a type (int is a number too where float is due; true is none), several of them, an object's kinds by key
+    (others may be there), Each or Maybe.
     """
     if isinstance(kind, Maybe):
         if value is not None:
@@ -52,8 +52,10 @@ def check(value: Any, kind: Any, place: str = "the file") -> None:
         entries = value.items() if kind.container is dict else enumerate(value)
         for key, one in entries:
             check(one, kind.kind, f"{place}, {key}")
-    elif not _is(value, kind):
-        raise ValueError(f"{place} is not {WORDS[kind]}")
+    else:
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        if not any(_is(value, one) for one in kinds):
+            raise ValueError(f"{place} is not {' or '.join(WORDS[one] for one in kinds)}")
 
 
 def _is(value: Any, kind: type) -> bool:

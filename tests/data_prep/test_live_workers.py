@@ -100,7 +100,7 @@ def test_a_damaged_row_is_one_line(prepared_live: Path, tmp_path: Path) -> None:
     workers = Workers(faces, 2)
     assert_taken(workers, faces, 0, 1, bad)
     for _ in range(2):
-        with pytest.raises(RarError, match=r"train/images\.lmdb, row 4: the JPEG is truncated: prepare") as error:
+        with pytest.raises(RarError, match=r"train/images\.lmdb, row 4: the JPEG is truncated.*: prepare") as error:
             list(workers.take(bad, 1, 1))
         assert "\n" not in str(error.value)
     assert_taken(workers, faces, bad + 1, 1, 3)

@@ -136,7 +136,7 @@ def test_nothing_there(raw: Path, tmp_path: Path) -> None:
         mtfl.scan(tmp_path / "nowhere", mtfl.SETS, "frame", 0)
     (raw / "training.txt").unlink()
     assert scanned(raw)["train"].folder is None
-    (raw / "testing.txt").write_bytes(b"\xff\xd8\xff\xe0")
+    (raw / "testing.txt").write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF")
     with pytest.raises(RarError, match=r"testing.txt: unreadable"):
         scanned(raw)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import runpy
 import sys
 
+import click
 import pytest
 
 from tests.conftest import PROJECT
@@ -36,6 +38,16 @@ def ending(module: str, *arguments: str) -> object:
 def test_help(module: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert ending(module, "--help") == 0
     assert capsys.readouterr().out.startswith("Usage: ")
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_every_number_has_bounds(module: str) -> None:
+    """No command takes `--iterations 0` or `--batch -1`, and finds out later."""
+    name = f"{module}.__main__" if (PROJECT / module.replace(".", "/")).is_dir() else module
+    main = importlib.import_module(name).main
+    options = [option for command in (main, *getattr(main, "commands", {}).values()) for option in command.params]
+    unbounded = [option.name for option in options if type(option.type) in (type(click.INT), type(click.FLOAT))]
+    assert unbounded == []
 
 
 @pytest.mark.parametrize("module", COMMANDS)

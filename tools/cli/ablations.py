@@ -31,7 +31,7 @@ CHANGES = (
 @click.option("--warm-up", type=PATH, help="weights that all start from  [default: the run's warm_up.caffemodel]")
 @click.option("--new-steps", is_flag=True, help="the LSTMs start anew, though the weights of --warm-up have some")
 @click.option("--iterations", type=click.IntRange(1), help="of the end-to-end phase, instead of the preset's")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1), help="of each's first training")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1), help="of each one's first")
 @click.option(
     "--seeds", default=1, show_default=True, type=click.IntRange(1), help="trainings of each, the full model's too"
 )

@@ -15,9 +15,15 @@ import numpy as np
 
 from layers.common.errors import RarError
 from layers.common.files import finished_file, sha256
+from layers.common.json_types import Each, check, parsed
 from layers.common.shapes import FloatArray, point_errors
 
 FORMAT = "rar-calibration/1"
+KIND = {
+    "format": str, "weights_sha256": str, "data": str, "faces": int,
+    "coefficients": Each(list, float), "scores": Each(list, float), "errors": Each(list, float),
+}  # fmt: skip
+FEATURES = 4
 NOISE = 0.3  # % of the face's size: nearer than this S_d and the final place are as good as the same
 FLOOR = 1e-4  # of a peak's probability
 
@@ -74,19 +80,31 @@ def write_calibration(weights: Path, made: Calibration) -> Path:
     return path
 
 
+def _check_map(found: Calibration) -> None:
+    """ValueError unless the map is one: four coefficients, rising corners, errors that fall nowhere."""
+    coefficients, scores, errors = (np.array(values) for values in (found.coefficients, found.scores, found.errors))
+    if len(coefficients) != FEATURES or not 0 < len(scores) == len(errors):
+        raise ValueError(f"{len(coefficients)} coefficients, {len(scores)} scores, {len(errors)} errors")
+    if not all(np.isfinite(values).all() for values in (coefficients, scores, errors)):
+        raise ValueError("a number is not finite")
+    if (np.diff(scores) < 0).any() or (np.diff(errors) < 0).any() or errors[0] < 0:
+        raise ValueError("the map does not rise")
+
+
 def read_calibration(weights: Path) -> Calibration | None:
     """The calibration beside a weight file, None without one; RarError when it is damaged or of other weights."""
     path = calibration_file(weights)
     if not path.exists():
         return None
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = parsed(path.read_text(encoding="utf-8"))
+        check(stored, KIND)
         if stored.pop("format") != FORMAT:
             raise ValueError(f"no {FORMAT}")
         stored |= {name: tuple(map(float, stored[name])) for name in ("coefficients", "scores", "errors")}
         found = Calibration(**stored)
-        np.interp(0, found.scores, found.errors)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        _check_map(found)
+    except (OSError, ValueError, TypeError, OverflowError) as error:
         raise RarError(f"{path} is no calibration ({error}): run make calibrate, or remove it") from None
     if found.weights_sha256 != sha256(weights):
         raise RarError(f"{path} was measured with other weights: run make calibrate again, or remove it")

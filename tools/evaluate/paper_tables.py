@@ -5,7 +5,6 @@ A file whose weights have changed since it was measured is stale: it is named, a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ import click
 from layers.common import paper
 from layers.common.errors import RarError, run_command
 from layers.common.files import sha256
+from layers.common.json_types import parsed
 from tools.common.paths import in_project
 from tools.evaluate import ablations, aflw, cofw, w300, w300_tables
 from tools.evaluate.output import FORMATS, show
@@ -37,7 +37,7 @@ class Found(NamedTuple):
 def read_head(path: Path) -> Found:
     """What a results file says about itself; RarError when it is none."""
     try:
-        head = json.loads(path.read_text(encoding="utf-8"))
+        head = parsed(path.read_text(encoding="utf-8"))
         model, raw = head["model"], str(head["data"]["raw"])
         weights, checksum = Path(model["weights"]), str(model["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -29,10 +29,18 @@ from numpy.typing import NDArray
 
 from layers.common.errors import RarError
 from layers.common.files import finished_file
+from layers.common.json_types import Maybe, check, parsed
 from layers.common.schemes import SCHEMES, scheme, stored
 
 FORMAT = "rar-results/1"
 PIXEL_DECIMALS = 3
+FARTHEST = 1e6  # px
+PIXELS = ("ground_truth", "s_d", "stages", "box")
+HEAD = {
+    "scheme": (str, dict), "truth_scheme": Maybe((str, dict)), "steps": int, "faces": list,
+    "model": {"name": str, "weights": str, "sha256": str, "commit": str, "version": Maybe(str), "seed": Maybe(int)},
+    "data": {"boxes": str, "margin": float, "raw": str, "note": str},
+}  # fmt: skip
 SCORE_DECIMALS = 6  # confidences and peaks: probabilities over 65,536 places are small
 
 FloatArray = NDArray[np.float64]
@@ -153,7 +161,7 @@ def read_results(path: Path, other_truth: bool = False) -> Results:
     other_truth: take a file, too, whose ground truth is of another scheme than its shapes.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = parsed(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RarError(f"cannot read {path} ({error.strerror}): make test-300w writes results files") from error
     except ValueError as error:
@@ -161,6 +169,7 @@ def read_results(path: Path, other_truth: bool = False) -> Results:
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise RarError(f"{path} is not a results file of format {FORMAT}: give the JSON that make test-300w writes")
     try:
+        check(raw, HEAD)
         results = Results(
             scheme=_scheme(path, raw["scheme"]),
             model=_model(raw["model"]),
@@ -169,9 +178,7 @@ def read_results(path: Path, other_truth: bool = False) -> Results:
             faces=tuple(_decode(path, number, face) for number, face in enumerate(raw["faces"])),
             truth_scheme=_scheme(path, raw["truth_scheme"]) if "truth_scheme" in raw else None,
         )
-    except KeyError as error:
-        raise RarError(f"{path} lacks the key {error}: write it again with this version of the code") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RarError(f"{path} is malformed ({error}): write it again with this version of the code") from error
     _check(path, results)
     if results.truth != results.scheme and not other_truth:
@@ -215,14 +222,22 @@ def _decode(path: Path, number: int, face: Any) -> FaceResult:
         return FaceResult(
             name=str(face["name"]),
             subset=str(face["subset"]),
-            centres=np.array(face["centres"], dtype=np.int64),
+            centres=_whole(face["centres"]),
             **{key: np.array(face[key], dtype=np.float64)
                for key in ("ground_truth", "s_d", "stages", "confidence", "peak", "box")},
         )  # fmt: skip
     except KeyError as error:
         raise RarError(f"{path}: face {name} lacks the key {error}: write the file again") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise RarError(f"{path}: face {name} holds something else than numbers in rows: write it again") from error
+
+
+def _whole(values: Any) -> NDArray[np.int64]:
+    """Landmarks' numbers; ValueError for fractions, which numpy would cut off."""
+    found = np.array(values)
+    if found.size and found.dtype.kind != "i":
+        raise ValueError("not whole numbers")
+    return found.astype(np.int64)
 
 
 def _check(path: Path, results: Results) -> None:
@@ -258,5 +273,7 @@ def _check_face(path: Path, face: FaceResult, shapes: dict[str, tuple[int, ...]]
             raise RarError(f"{path}: face {face.name}: {key} has the shape {values.shape}, not {shape}: write it again")
         if not np.isfinite(values).all():
             raise RarError(f"{path}: face {face.name}: {key} holds NaN or infinity: a diverged model? test another")
+        if key in PIXELS and (np.abs(values) > FARTHEST).any():
+            raise RarError(f"{path}: face {face.name}: {key} is {FARTHEST:g} px off: a diverged model? test another")
     if ((face.centres < 0) | (face.centres >= landmarks)).any():
         raise RarError(f"{path}: face {face.name}: a centre is no landmark index below {landmarks}: write it again")

@@ -11,6 +11,7 @@ from typing import Any
 
 from layers.common.errors import RarError
 from layers.common.files import alone, clear_parts, finished_file
+from layers.common.json_types import check, parsed
 from tools.many.job import Job
 from tools.many.listing import Chunk, Picture, chunks, write_listing
 
@@ -33,8 +34,8 @@ class Output:
 
     def done(self) -> set[int]:
         """Numbers of the chunks whose faces are there; one that a power cut has left cut short is not."""
-        parts = (self.folder / "faces").glob("part-*.parquet")
-        return {int(path.stem.removeprefix("part-")) for path in parts if _is_whole(path)}
+        parts = [path for path in (self.folder / "faces").glob("part-*.parquet") if path.stem[5:].isdecimal()]
+        return {int(path.stem[5:]) for path in parts if _is_whole(path)}
 
     def todo(self, done: set[int]) -> Iterator[Chunk]:
         """The other chunks."""
@@ -96,7 +97,11 @@ def describe(output: Output, checksum: str) -> dict[str, Any]:
 def _begun(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     try:
-        return dict(json.loads(path.read_text()))
+        begun = parsed(path.read_text())
+        check(begun, {"chunk": int})
+        if begun["chunk"] < 1:
+            raise ValueError("a chunk of no pictures")
+        return dict(begun)
     except FileNotFoundError:
         return {}
     except ValueError as error:

@@ -15,6 +15,7 @@ from typing import Any
 from data_prep.manifest import origin
 from layers.common.errors import RarError
 from layers.common.files import finished_file
+from layers.common.json_types import parsed
 from layers.common.schemes import scheme, stored
 from tools.model.card import CARD, front_matter
 from tools.model.presets import Preset
@@ -78,11 +79,11 @@ def _note(weights: Path) -> About | None:
     if not path.is_file():
         return None
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = parsed(path.read_text(encoding="utf-8"))
         if said.pop("format") != FORMAT:
             raise ValueError(f"no {FORMAT}")
         return _checked(said)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise RarError(f"{path} is damaged ({error}): train again, or remove it") from None
 
 

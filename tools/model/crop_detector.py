@@ -15,6 +15,7 @@ from layers.samples import VGG_MEAN
 from tools import PROJECT
 from tools.model import network
 from tools.model.caffe_net import forward, net_from
+from tools.model.net_files import made_net
 from tools.model.presets import COMMITTED, Preset
 from tools.model.weight_file import read_weights
 from tools.model.weights import load_weights
@@ -44,7 +45,7 @@ class CropDetector:
         self.preset = preset
         file = deploy or PROTOTXT / preset.name / "deploy.prototxt"
         variant = preset.name not in COMMITTED and not deploy
-        self.net = net_from(network.deploy(preset), caffe.TEST) if variant else caffe.Net(str(file), caffe.TEST)
+        self.net = net_from(network.deploy(preset), caffe.TEST) if variant else made_net(file, caffe.TEST)
         stored = read_weights(weights)
         load_weights(self.net, stored)
         self.file, self.sha256 = weights, stored.sha256

@@ -205,7 +205,7 @@ def _with_scheme(base: Preset, name: str, scheme: str) -> Preset:
         basis_size=basis_size(landmarks),
         feature_scale=round(base.feature_scale * share**0.5, 2),
         lstm_lr=round(base.lstm_lr * share**2, 2),
-        gate_lr=round(base.gate_lr * share**2, 2),
+        gate_lr=round(base.gate_lr * share**2, 3),
     )
 
 
@@ -244,13 +244,24 @@ COMPACT = replace(
     deconv6=48,
     deconv7=24,
     sigma=1.2,
+    feature_scale=0.3,
+    support=10,
+    inlier_threshold=0.2,
+    shift_radius=3,
+    shift_scale=107.0,
+    lstm_lr=108.0,
+    gate_lr=0.8,
+    refinement_weight=0.75,
+    reward_weight=0.75,
     warm_up=Phase(base_lr=0.01, iterations=40000, clip_gradients=10, snapshot=2000, test_interval=2000),
     end_to_end=Phase(base_lr=0.0005, iterations=12000, clip_gradients=3, snapshot=2000, test_interval=2000),
 )
 
 COFW_128 = _with_scheme(VGG19_128, "cofw_128", "29")
 AFLW_128 = _with_scheme(VGG19_128, "aflw_128", "5")
-AFLW_COMPACT = _with_scheme(COMPACT, "aflw_compact", "5")
+AFLW_COMPACT = replace(
+    _with_scheme(COMPACT, "aflw_compact", "5"), support=0, inlier_threshold=FitSettings.threshold
+)
 
 PRESETS = {chosen.name: chosen for chosen in (VGG19, VGG19_128, COMPACT, TINY, COFW_128, AFLW_128, AFLW_COMPACT)}
 

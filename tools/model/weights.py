@@ -8,6 +8,7 @@ from typing import Any
 
 from layers.common.errors import RarError
 from layers.common.files import finished_file
+from layers.quiet import caffe
 from tools.model.weight_file import Weights, parsed
 
 SAMPLES = "_samples"  # layers whose only blob is the place in the data
@@ -58,6 +59,17 @@ def load_weights(net: Any, stored: Weights, names: tuple[str, ...] = ("",), leav
 def shapes_of(blobs: list[Any]) -> list[tuple[int, ...]]:
     """The blobs' shapes."""
     return [tuple(blob.shape) for blob in blobs]
+
+
+def save_weights(net: Any, path: Path) -> None:
+    """Write the weights of a net without those of layers that share another's: Caffe's own `save` repeats these."""
+    stored = caffe.proto.caffe_pb2.NetParameter()
+    for name, blobs in owners(net):
+        layer = stored.layer.add(name=name, type=net.layer_dict[name].type)
+        for blob in blobs:
+            layer.blobs.add(shape={"dim": blob.shape}, data=blob.data.ravel())
+    with finished_file(path) as part:
+        part.write_bytes(stored.SerializeToString())
 
 
 def drop_repeats(path: Path, net: Any) -> None:

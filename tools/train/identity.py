@@ -26,12 +26,13 @@ def with_lengths(chosen: Preset, wanted: Training) -> Preset:
     """The preset with as many iterations as are wanted."""
     return replace(
         chosen,
-        warm_up=_shortened(chosen.warm_up, wanted.warm_up_iterations),
-        end_to_end=_shortened(chosen.end_to_end, wanted.iterations),
+        warm_up=shortened(chosen.warm_up, wanted.warm_up_iterations),
+        end_to_end=shortened(chosen.end_to_end, wanted.iterations),
     )
 
 
-def _shortened(phase: Phase, iterations: int | None) -> Phase:
+def shortened(phase: Phase, iterations: int | None) -> Phase:
+    """The phase with another number of iterations, when one is given."""
     return phase if iterations is None else replace(phase, iterations=iterations)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from tqdm import tqdm
 from data_prep.live.workers import end_workers
 from layers.common.errors import RarError
 from layers.quiet import caffe
-from tools.common.stopping import stop_requests
 from tools.model.caffe_net import forward
+from tools.model.net_files import check_net, read_solver
 from tools.model.presets import Phase
 from tools.model.run_record import RunRecord
 from tools.model.weight_file import read_weights
-from tools.model.weights import drop_repeats, load_weights
+from tools.model.weights import load_weights, save_weights
 from tools.train.feature_statistics import standardise_features
 from tools.train.log import TrainingLog
 from tools.train.ranks import Single
@@ -45,9 +46,8 @@ def write_solver(
     many train together.
     """
     validate = (data / "val").is_dir()
-    solver = caffe.proto.caffe_pb2.SolverParameter()
-    text_format.Parse(template.read_text(), solver)
-    committed = template.parent / Path(solver.net).name  # wherever this is run
+    solver = read_solver(template)
+    committed = check_net(template.parent / Path(solver.net).name, caffe.TRAIN)  # wherever this is run
     solver.net = str(net_of_run(committed, data, snapshots.folder, snapshots.phase, seed))
     solver.max_iter, solver.random_seed = phase.iterations, seed
     solver.snapshot_prefix, solver.snapshot, solver.display = snapshots.prefix, 0, 0
@@ -80,15 +80,19 @@ class PhaseTrainer:
         if self.done:
             print(f"{name}: done already, {self.snapshots.result}", file=sys.stderr)
 
-    def run(self, start: Path | None, names: tuple[str, ...], leave: tuple[str, ...] = ()) -> Path:
+    def run(
+        self, start: Path | None, names: tuple[str, ...], leave: tuple[str, ...] = (), stop: Sequence[int] = ()
+    ) -> Path:
         """Train to the end of the phase; returns its weights. Stopped when the user interrupts; RarError on a NaN.
 
         start: weights to begin with, where every layer whose name starts with one of `names` must be; of a layer whose
-        name starts with one of `leave` they are not taken.
+        name starts with one of `leave` they are not taken. stop: not empty when the user asks to stop.
         """
         if self.done:
             return self.snapshots.result
         solver = caffe.SGDSolver(str(self.solver_file))
+        if stop:
+            raise Stopped(f"stopped before {self.name}: run the same command to go on")
         if self.snapshot:
             print(f"{self.name}: going on from iteration {self.snapshot.iteration}", file=sys.stderr)
             with ready_to_restore(self.snapshot, solver.net) as state:
@@ -99,7 +103,7 @@ class PhaseTrainer:
                 self._start_from(solver.net, start, names, leave)
             self.ranks.begin(solver, self.solver_file, None)
         try:
-            self._loop(solver)
+            self._loop(solver, stop)
         finally:
             end_workers()
         self.ranks.rest()
@@ -114,17 +118,15 @@ class PhaseTrainer:
         if "phi_0" in net.params:
             standardise_features(net)
         rewind_samples(net)
-        start = self.folder / f"{self.name}_start.caffemodel"
-        net.save(str(start))
-        drop_repeats(start, net)
+        save_weights(net, self.folder / f"{self.name}_start.caffemodel")
 
-    def _loop(self, solver: Any) -> None:
+    def _loop(self, solver: Any, stop: Sequence[int]) -> None:
         scalars = [name for name in solver.net.outputs if solver.net.blobs[name].count == 1]
         validation = [f"val_{name}" for name in scalars] if self.validation_faces else []
         log = TrainingLog(self.folder / "log.csv", self.name, solver.iter, [*scalars, *validation])
         sums, summed, began, saved = np.zeros(len(scalars)), 0, time.monotonic(), time.monotonic()
         progress = tqdm(total=self.phase.iterations, initial=solver.iter, desc=self.name, unit="it", mininterval=5)
-        with stop_requests() as stop, progress:
+        with progress:
             while solver.iter < self.phase.iterations:
                 self.ranks.step(solver)
                 values = np.array([float(solver.net.blobs[name].data) for name in scalars])

@@ -14,6 +14,7 @@ from layers.common.errors import RarError
 from layers.common.files import alone, clear_parts
 from layers.quiet import caffe
 from tools.common.gpu import check_gpu, use_gpu
+from tools.common.stopping import stop_requests
 from tools.model.about import write_about
 from tools.model.presets import Phase, preset
 from tools.model.prototxt import folder_of
@@ -95,9 +96,10 @@ def final_weights(wanted: Training, ranks: Single) -> Path:
     rar = trainer("rar", "", chosen.end_to_end)
     start = wanted.warm_up
     try:
-        if warm_up and not (rar.done or rar.snapshot):
-            start = warm_up.run(wanted.vgg19, tuple(f"{stage.name}_" for stage in chosen.stages))
-        final = rar.run(start, CNN, STEPS if wanted.new_steps else ())
+        with stop_requests() as stop:
+            if warm_up and not (rar.done or rar.snapshot):
+                start = warm_up.run(wanted.vgg19, tuple(f"{stage.name}_" for stage in chosen.stages), stop=stop)
+            final = rar.run(start, CNN, STEPS if wanted.new_steps else (), stop)
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         sys.exit(130)

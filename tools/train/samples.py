@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from google.protobuf import text_format
-
 from layers.common.prepared import PATCHES, kind_of
-from layers.quiet import caffe
+from tools.model.net_files import read_message
 from tools.model.text import net_text
 from tools.model.weights import SAMPLES
 
@@ -24,8 +22,7 @@ def net_of_run(net: Path, data: Path, folder: Path, phase: str, seed: int) -> Pa
     """The training net of a phase: `net` itself, or a copy of it in `folder` that draws its crops from patches."""
     if kind_of(data / "train") != PATCHES:
         return net
-    proto = caffe.proto.caffe_pb2.NetParameter()
-    text_format.Parse(net.read_text(), proto)
+    proto = read_message(net, "NetParameter")
     layer = next(layer for layer in proto.layer if layer.name == f"train{SAMPLES}")
     parameters = {**json.loads(layer.python_param.param_str), "seed": seed, "first_visit": FIRST_VISITS[phase]}
     layer.python_param.module, layer.python_param.layer = "data_prep.live.layer", "LiveSampleLayer"

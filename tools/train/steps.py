@@ -26,10 +26,10 @@ from tools.model.about import write_about
 from tools.model.caffe_net import forward, net_from
 from tools.model.options import PATH, data_option, in_run, model_options_for
 from tools.model.presets import Preset, preset
+from tools.model.weight_file import read_weights
 from tools.model.weights import drop_repeats, load_weights, owners
 from tools.train.log import TrainingLog
 from tools.train.maps import Maps, read_maps
-from tools.train.phase import shortened
 from tools.train.run import STEPS
 
 LOG_EVERY = 50
@@ -143,7 +143,7 @@ def validate(net: Any, chosen: Preset, source: Source, batch: int) -> dict[str, 
 def save(net: Any, chosen: Preset, weights: Path, pool: Path, path: Path) -> None:
     """The whole model: the CNN of `weights`, the steps of `net`, the shape pool."""
     whole = net_from(network.deploy(chosen), caffe.TEST)
-    load_weights(whole, weights, ("conv", "reduction", "deconv"), (*STEPS, "phi_0"))
+    load_weights(whole, read_weights(weights), ("conv", "reduction", "deconv"), (*STEPS, "phi_0"))
     fresh = dict(owners(net))
     for name, blobs in owners(whole):
         if name in fresh and name != "initialisation":
@@ -161,11 +161,11 @@ def save(net: Any, chosen: Preset, weights: Path, pool: Path, path: Path) -> Non
 @data_option()
 @click.option("--maps", "stored", type=PATH, required=True, help="folder of tools.train.maps, of the same weights")
 @in_run("--out", "", "folder of the run: weights and log.csv")
-@click.option("--iterations", type=int, help="[default: the preset's]")
-@click.option("--batch", default=16, show_default=True, help="faces of a mini-batch")
-@click.option("--base-lr", type=float, help="[default: the preset's]")
-@click.option("--clip", type=float, help="largest norm of the gradient  [default: the preset's]")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--iterations", type=click.IntRange(1), help="[default: the preset's]")
+@click.option("--batch", default=16, show_default=True, type=click.IntRange(1), help="faces of a mini-batch")
+@click.option("--base-lr", type=click.FloatRange(0, min_open=True), help="[default: the preset's]")
+@click.option("--clip", type=click.FloatRange(0, min_open=True), help="largest gradient norm  [default: the preset's]")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
 @click.option("--steps-from", type=PATH, help="weights whose steps are gone on with, in place of new ones")
 def main(
     name: str,
@@ -190,12 +190,17 @@ def main(
     for number, part in enumerate(("train", "val")):
         maps = read_maps(stored, part)
         sources[part] = Source(maps, kept_starts(chosen, pool, maps, stored, part), number << 20)
-    phase = shortened(chosen.end_to_end, iterations)
-    phase = replace(phase, base_lr=base_lr or phase.base_lr, clip_gradients=clip or phase.clip_gradients)
+    phase = chosen.end_to_end
+    phase = replace(
+        phase,
+        iterations=iterations or phase.iterations,
+        base_lr=base_lr or phase.base_lr,
+        clip_gradients=clip or phase.clip_gradients,
+    )
     solver = make_solver(chosen, phase, batch, seed, out)
     net = solver.net
     if steps_from:
-        load_weights(net, steps_from, STEPS)
+        load_weights(net, read_weights(steps_from), STEPS)
     standardise(net, sources["train"], batch)
     tested = net_from(steps_net(chosen, batch, training=False), caffe.TEST)
     tested.share_with(net)

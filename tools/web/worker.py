@@ -13,9 +13,7 @@ import signal
 import sys
 from typing import Any, BinaryIO
 
-import cv2
-
-from layers.common.errors import RarError
+from layers.common.errors import RarError, named
 from tools.detect import Detector
 from tools.web.answer import Answerer
 from tools.web.frames import framed, read
@@ -53,11 +51,10 @@ def confine() -> None:
 def answered(answerer: Answerer, name: str, stored: bytes) -> tuple[int, dict[str, Any]]:
     """HTTP status and JSON for one picture."""
     try:
-        return 200, answerer.answer(name, stored)
+        with named(name):
+            return 200, answerer.answer(name, stored)
     except RarError as error:
         return 422, {"error": str(error)}
-    except (cv2.error, MemoryError):
-        return 422, {"error": f"{name} needs more memory than there is for a picture: make it smaller"}
 
 
 def send(replies: BinaryIO, status: int, answer: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -16,11 +17,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from caffe.proto import caffe_pb2
 from PIL import Image as Pillow
 
 from data_prep.images import read_image, read_upright
 from data_prep.pts import read_points
 from layers.common.errors import RarError
+from layers.common.files import sha256
 from tests.tools.small import SMALL
 from tools.build.environment import PROJECT, caffe_environment
 from tools.detect import Detector
@@ -51,7 +54,49 @@ def command(weights: Path, tmp_path: Path) -> Command:
 
 
 def results(out: Path) -> set[str]:
-    return {path.name for path in out.iterdir() if not path.name.startswith(".")}
+    """But for model.json, which is always there."""
+    found = {path.name for path in out.iterdir() if not path.name.startswith(".")}
+    return found - {"model.json"}
+
+
+def test_the_model_is_named_beside_its_results(
+    command: Command, weights: Path, picture: tuple[Path, Array], tmp_path: Path
+) -> None:
+    path, box = picture
+    assert command("--boxes", write_csv(tmp_path / "boxes.csv", [(path.name, box)]), path) == 0
+    note = json.loads((tmp_path / "out" / "model.json").read_text())
+    assert (note["format"], note["preset"], note["weights"]) == ("rar-detection/1", "tiny", str(weights))
+    assert note["sha256"] == sha256(weights) and note["commit"]
+    assert note["crop"] == {"size": 64, "margin": 1.4, "boxes": "given"}
+
+
+@pytest.mark.parametrize(
+    ("layer", "value", "words"),
+    [("conv8", np.nan, "a weight of conv8 is not finite"), ("r_lstm_input_0", -np.inf, "a weight of r_lstm_input_0 is"),
+     ("conv8", 3e38, "not finite|no numbers")],
+)  # fmt: skip
+def test_weights_that_make_no_numbers_write_nothing(
+    weights: Path, picture: tuple[Path, Array], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    layer: str, value: float, words: str,
+) -> None:  # fmt: skip
+    """Neither NaN in the file, nor weights so large that NaN come out."""
+    path, box = picture
+    net = caffe_pb2.NetParameter.FromString(weights.read_bytes())
+    blob = next(one.blobs[0] for one in net.layer if one.name == layer)
+    blob.data[:] = [value] * len(blob.data)
+    (tmp_path / "bad.caffemodel").write_bytes(net.SerializeToString())
+    boxes = write_csv(tmp_path / "boxes.csv", [(path.name, box)])
+    options = ["--preset", "tiny", "--weights", tmp_path / "bad.caffemodel", "--out", tmp_path / "out"]
+    try:
+        main([str(word) for word in (*options, "--boxes", boxes, path)], standalone_mode=False)
+        said = "nothing"
+    except RarError as error:
+        said = str(error)
+    except SystemExit as ended:
+        assert ended.code == 1
+        said = capsys.readouterr().err
+    assert re.search(words, said), said
+    assert not list((tmp_path / "out").glob("*.pts"))
 
 
 def write_csv(path: Path, boxes: Sequence[tuple[str, Array]]) -> Path:

@@ -141,11 +141,11 @@ def test_a_damaged_face_is_named(written: Path, damage: Callable[[dict[str, Any]
         ("scheme", "194", "unknown landmark scheme '194'"),
         ("truth_scheme", "21", "unknown landmark scheme '21'"),
         ("truth_scheme", "29", r"ground_truth has the shape \(68, 2\), not \(29, 2\)"),
-        ("steps", "15", "steps is '15'"),
+        ("steps", "15", "steps is not a whole number"),
         ("faces", [], "holds no face"),
         ("faces", 7, "malformed"),
         ("faces", ["helen/1"], "face number 0 is not an object"),
-        ("model", {"name": "x"}, "lacks the key 'weights'"),
+        ("model", {"name": "x"}, "model lacks 'weights'"),
         ("data", None, "malformed"),
     ],
 )

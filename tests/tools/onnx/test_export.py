@@ -152,6 +152,7 @@ def test_the_file_tells_what_it_is(weights: Path, tmp_path: Path) -> None:
     assert (about["preset"], about["scheme"], about["crop_size"], about["crop_margin"]) == ("tiny", "68", "64", "1.4")
     assert about["colour_order"] == "BGR" and about["mean_bgr"] == "103.939 116.779 123.68"
     assert about["weights_sha256"] == sha256(weights) and "research only" in about["licence"] and about["commit"]
+    assert (about["weights"], about["trained_on"], about["boxes"]) == (weights.name, "not known", "not known")
     stored = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
     assert stored < 1.3 * weights.stat().st_size, "weights that the steps share are stored once"
 
@@ -165,6 +166,24 @@ def test_the_example_of_the_documentation(weights: Path, crops: Array, tmp_path:
     subprocess.run([venv.python("onnx"), "-I", "-c", program], cwd=tmp_path, check=True)
     wanted = in_caffe(SMALL, weights, crops[:1], tmp_path)
     np.testing.assert_allclose(np.load(tmp_path / "points.npy"), wanted.stages[0, -1], atol=PX)
+
+
+@pytest.mark.parametrize("policy", ["random", "stochastic"])
+def test_a_policy_that_draws_is_refused(weights: Path, tmp_path: Path, policy: str) -> None:
+    with pytest.raises(RarError, match="a policy that draws its centres: choose argmax or fixed"):
+        export(replace(SMALL, policy=policy), weights, tmp_path / "rar.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_policy_that_draws_in_training_alone_is_the_argmax(weights: Path, crops: Array, tmp_path: Path) -> None:
+    def centres(policy: str) -> Array:
+        path = tmp_path / f"{policy}.onnx"
+        export(replace(SMALL, policy=policy), weights, path)
+        return np.asarray(detect(compare.open_model(path, 1), crops)["centres"])
+
+    sampled, chosen, fixed = map(centres, ("sample", "argmax", "fixed"))
+    np.testing.assert_array_equal(sampled, chosen)
+    assert (fixed == network.fixed_order(SMALL)).all() and not (chosen == fixed).all()
 
 
 def test_a_random_start_is_refused(weights: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from caffe.proto import caffe_pb2
 
 from data_prep.manifest import read_manifest
 from layers.common.errors import RarError
@@ -14,6 +15,7 @@ from layers.common.files import sha256
 from tests.tools.small import SMALL
 from tools.evaluate import w300
 from tools.model import crop_detector, presets
+from tools.model.run_record import RunRecord
 from tools.report.ship import __main__ as ship
 from tools.report.ship.card import differences, phases
 from tools.test import faces as test_faces
@@ -80,6 +82,20 @@ def test_rounding_that_costs_accuracy_is_refused(
     with pytest.raises(RarError, match=r"half precision changes \w+ by [+-].* %: raise MANTISSA_BITS"):
         shipped(run, prepared, tmp_path / "model")
     assert not (tmp_path / "model" / "README.md").exists()
+
+
+def test_weights_that_changed_since_the_test_do_not_ship(run: Path, prepared: Path, tmp_path: Path) -> None:
+    """The card would tell the error of others; nor do data ship a card that the run was not trained on."""
+    record = RunRecord(run, {"data": "of others"}, [])
+    record.save()
+    with pytest.raises(RarError, match="was trained on other data than those given"):
+        shipped(run, prepared, tmp_path / "model")
+    net = caffe_pb2.NetParameter.FromString((run / "rar.caffemodel").read_bytes())
+    next(one for one in net.layer if one.blobs).blobs[0].data[0] += 1
+    (run / "rar.caffemodel").write_bytes(net.SerializeToString())
+    with pytest.raises(RarError, match=r"rar\.caffemodel has changed since the run was tested: test it again"):
+        shipped(run, prepared, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 @pytest.mark.parametrize("text", ["", "phase,iteration\nrar,1\n", "phase,iteration,seconds\nrar,many,1\n"])

@@ -42,7 +42,9 @@ def test_the_data_say_how_they_are_tested(finished: Path, prepared: Path, tmp_pa
     """A manifest of another data set: its own sets are asked for, which these data have not."""
     shutil.copytree(prepared, tmp_path / "data")
     manifest = json.loads((tmp_path / "data" / "manifest.json").read_text())
-    (tmp_path / "data" / "manifest.json").write_text(json.dumps(manifest | {"raw": "mtfl"}))
+    for entry in manifest["sets"].values():
+        entry["raw"] = "mtfl"
+    (tmp_path / "data" / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(RarError, match="none of aflw in"):
         main(["--preset", "tiny", "--run", str(finished), "--data", str(tmp_path / "data")], standalone_mode=False)
 

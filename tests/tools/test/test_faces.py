@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from data_prep.manifest import read_manifest, write_manifest
 from data_prep.patches import PatchSet
 from layers.common.errors import RarError
 from layers.common.files import sha256
@@ -22,7 +23,8 @@ from tests.conftest import PROJECT
 from tests.tools.small import SMALL
 from tools.common.version import version
 from tools.evaluate.__main__ import main as evaluate
-from tools.evaluate.results import Results, read_results
+from tools.evaluate.origin import origin
+from tools.evaluate.results import Data, Results, read_results
 from tools.model import crop_detector, presets
 from tools.model.crop_detector import CropDetector, Detections
 from tools.test import faces as test_faces
@@ -56,6 +58,34 @@ def test_every_face_of_every_set(
     assert (results.model.name, results.model.sha256, results.model.version) == ("tiny", sha256(weights), version())
     assert (results.data.raw, results.data.boxes, results.data.margin) == ("synthetic", "detector", 1.4)
     assert capsys.readouterr().out == f"{tmp_path / 'results.json'}\n"
+
+
+def test_boxes_are_those_of_each_set(tested: Callable[..., Results], prepared: Path, tmp_path: Path) -> None:
+    """One that was prepared later, otherwise, relabels no other; its own label is in the file, and in every table."""
+    data = Path(shutil.copytree(prepared, tmp_path / "data"))
+    book = read_manifest(data)
+    book["sets"]["ibug"]["settings"] |= {"boxes": "gt", "margin": 2.0}
+    book["parameters"] |= {"boxes": "gt", "margin": 2.0}
+    write_manifest(data, book)
+    results = tested(data=str(data))
+    assert results.data == Data("detector", 1.4, "synthetic", "", {"ibug": ("gt", 2.0)})
+    assert "boxes detector with margin 1.4; ibug: boxes gt with margin 2" in origin("tiny", results, "8")
+    assert tested(data=str(data), sets="ibug").data == Data("gt", 2.0, "synthetic", "")
+    book["sets"]["ibug"]["raw"] = "mine"
+    write_manifest(data, book)
+    with pytest.raises(RarError, match="ibug is of mine and helen of synthetic: test them one by one"):
+        tested(data=str(data))
+
+
+def test_a_damaged_set_is_not_tested(tested: Callable[..., Results], prepared: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(prepared, tmp_path / "data"))
+    images = data / "helen" / "images.lmdb" / "data.mdb"
+    content = bytearray(images.read_bytes())
+    content[len(content) // 2] ^= 1
+    images.write_bytes(content)
+    with pytest.raises(RarError, match=r"helen/images\.lmdb/data\.mdb: not the file that was written, its checksum"):
+        tested(data=str(data))
+    assert tested(data=str(data), sets="lfpw").faces
 
 
 def test_shapes_are_in_px_of_the_original_image(
