@@ -20,6 +20,7 @@ from tools.common.gpu import use_gpu
 from tools.detect.arguments import as_image, checked_boxes
 from tools.detect.calibration import read_calibration
 from tools.detect.finder import FaceFinder
+from tools.detect.pose import HeadPose, head_pose
 from tools.model.about import about, know_scheme
 from tools.model.crop_detector import CropDetector, Detections
 from tools.model.places import DEFAULT, shipped_weights
@@ -34,7 +35,8 @@ class Face(NamedTuple):
     box (4,): x0 y0 x1 y1; points (L, 2): the final shape; confidence (L,) in (0, 1]: of conv8's peak, near 1 for one
     sharp peak; s_d (L, 2): conv8's landmarks; stages (T+1, L, 2): s_hat_0 ... s_hat_T; centres (T,): the attention
     centre of every step; expected_error (L,): expected distance from the true places, px of the image, where the
-    weights have a calibration (`make calibrate`), else None.
+    weights have a calibration (`make calibrate`), else None; pose: yaw, pitch and roll of the head, degrees, for
+    schemes of 68 and 5 points, else None (tools/detect/pose.py).
     """
 
     box: FloatArray
@@ -44,6 +46,7 @@ class Face(NamedTuple):
     stages: FloatArray
     centres: NDArray[np.int64]
     expected_error: FloatArray | None = None
+    pose: HeadPose | None = None
 
     @property
     def rank(self) -> NDArray[np.int64]:
@@ -167,7 +170,8 @@ class Detector:
         s_d = affine_apply(to_image, found.s_d[i].astype(np.float64))
         peak, points = found.peak[i], stages[-1]
         expected = self.calibration.expected_error(peak, s_d, points) if self.calibration else None
-        return Face(box, points, peak, s_d, stages, found.centres[i], expected)
+        pose = head_pose(points, self.preset.scheme)
+        return Face(box, points, peak, s_d, stages, found.centres[i], expected, pose)
 
 
 def _load(kind: Preset, weights: Path, gpu: int | None) -> CropDetector:

@@ -22,7 +22,7 @@ from tools.detect.tracker import Tracker
 from tools.detect.video_files import Frame, Video, finished_video
 from tools.detect.write import as_json
 
-BRIEF = ("box", "points", "confidence", "expected_error")
+BRIEF = ("box", "points", "confidence", "expected_error", "pose")
 
 
 def detect_video(

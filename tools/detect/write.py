@@ -17,10 +17,11 @@ from layers.common.errors import RarError
 from layers.common.files import finished_file
 from tools.detect.detector import Face
 from tools.detect.journal import Record
+from tools.detect.pose import HeadPose
 
 
 def as_json(name: str, face: Face) -> dict[str, Any]:
-    """One face as JSON: px to 2 decimals; expected_error is null without a calibration."""
+    """One face as JSON: px to 2 decimals, degrees to 1; null is what is not known: expected_error, pose."""
     return {
         "image": name,
         "box": np.round(face.box, 2).tolist(),
@@ -31,6 +32,7 @@ def as_json(name: str, face: Face) -> dict[str, Any]:
         "centres": face.centres.tolist(),
         "expected_error": None if face.expected_error is None else np.round(face.expected_error, 2).tolist(),
         "rank": face.rank.tolist(),
+        "pose": face.pose and {name: round(angle, 1) for name, angle in face.pose._asdict().items()},
     }
 
 
@@ -60,11 +62,13 @@ def write_picture(path: Path, image: Image) -> None:
 def write_all(folder: Path, records: Iterable[Record], landmarks: int) -> tuple[int, int]:
     r"""faces.json, a list, and faces.csv, from the records of pictures, one in memory at a time; both numbers.
 
-    A line of faces.csv: image, face, box, then x and y of every landmark; 0-based px. Bytes of a name that are no UTF-8
-    stand in it as they are; in faces.json byte e9 is the lone surrogate \udce9, as Python reads it.
+    A line of faces.csv: image, face, box, then x and y of every landmark, 0-based px; yaw, pitch and roll. Bytes of a
+    name that are no UTF-8 stand in it as they are; in faces.json byte e9 is the lone surrogate \udce9, as Python reads
+    it.
     """
     head = ["image", "face", "x0", "y0", "x1", "y1"]  # tools.detect.boxes reads it back
     head += [f"{axis}_{landmark + 1}" for landmark in range(landmarks) for axis in "xy"]
+    head += HeadPose._fields
     faces = pictures = 0
     with (
         finished_file(folder / "faces.json") as json_part,
@@ -79,7 +83,8 @@ def write_all(folder: Path, records: Iterable[Record], landmarks: int) -> tuple[
             for number, face in enumerate(record["faces"], start=1):
                 json_file.write(("[\n" if not faces else ",\n") + json.dumps(face))
                 numbers = [*face["box"], *(value for point in face["points"] for value in point)]
-                writer.writerow([face["image"], number, *(f"{value:.2f}" for value in numbers)])
+                angles = (face.get("pose") or dict.fromkeys(HeadPose._fields, "")).values()
+                writer.writerow([face["image"], number, *(f"{value:.2f}" for value in numbers), *angles])
                 faces += 1
         json_file.write("\n]\n" if faces else "[]\n")
     return faces, pictures

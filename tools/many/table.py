@@ -1,9 +1,9 @@
 """Faces and errors as Parquet.
 
 faces, a row a face: image (the picture's path), face (1, 2, ... in it), box (4) x0 y0 x1 y1, points (2L) x y of every
-landmark of the final shape, confidence (L), s_d (2L), centres (T); with `stages` also stages (2L(T+1)), s_hat_0 ...
-s_hat_T. Px of the picture, 0-based, float32; centres are landmarks counted from 0. errors, a row a picture without
-faces: image, reason.
+landmark of the final shape, confidence (L), s_d (2L), centres (T), pose (3), yaw, pitch and roll in degrees, NaN where
+they are not known; with `stages` also stages (2L(T+1)), s_hat_0 ... s_hat_T. Px of the picture, 0-based, float32;
+centres are landmarks counted from 0. errors, a row a picture without faces: image, reason.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def part(job: Job, found: Sequence[Found]) -> Part:
         "confidence": _lists([face.confidence for face in faces], landmarks),
         "s_d": _lists([face.s_d for face in faces], 2 * landmarks),
         "centres": _lists([face.centres for face in faces], steps, np.int16),
+        "pose": _lists([face.pose or (np.nan,) * 3 for face in faces], 3),
     }
     if job.stages:
         columns["stages"] = _lists([face.stages for face in faces], 2 * landmarks * (steps + 1))

@@ -113,7 +113,7 @@ def test_the_whole_way(faces: Path, tmp_path: Path) -> None:
                  "--boxes", _boxes(faces, tmp_path), faces / "faces" / "ibug")  # fmt: skip
     assert "1 faces in 1 of 1 pictures" in found
     head = (tmp_path / "found" / "faces.csv").read_text().splitlines()[0]
-    assert head.endswith("x_12,y_12")
+    assert head.endswith("x_12,y_12,yaw,pitch,roll")
 
 
 def _boxes(faces: Path, folder: Path) -> Path:

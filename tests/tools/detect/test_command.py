@@ -138,7 +138,8 @@ def test_a_folder_with_good_and_bad_pictures(
     assert first["expected_error"] is None and len(first["rank"]) == 68
     head, *lines = csv.reader((out / "faces.csv").read_text().splitlines())
     assert head[:8] == ["image", "face", "x0", "y0", "x1", "y1", "x_1", "y_1"] and len(lines) == 2
-    np.testing.assert_allclose([float(v) for v in lines[0][6:]], np.ravel(first["points"]), atol=0.01)
+    np.testing.assert_allclose([float(v) for v in lines[0][6:-3]], np.ravel(first["points"]), atol=0.01)
+    assert head[-3:] == ["yaw", "pitch", "roll"] and lines[0][-3:] == [str(v) for v in first["pose"].values()]
     drawn = cv2.imread(str(out / "good.jpg"))
     assert drawn.shape == image.shape and np.abs(drawn.astype(int) - image).max() > 60
 

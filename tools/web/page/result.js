@@ -6,6 +6,14 @@ import { save } from "./save.js";
 
 const PACE = 550; // ms a stage while playing
 
+// How the head is turned, in words; nothing for schemes that do not tell.
+function turned(pose) {
+  if (!pose) return "";
+  const degrees = (value, [back, forth]) => `${Math.abs(Math.round(value))}° ${value < 0 ? back : forth}`;
+  return `Head turned ${degrees(pose.yaw, ["left", "right"])}, ${degrees(pose.pitch, ["up", "down"])}, ` +
+    `tilted ${degrees(pose.roll, ["left", "right"])}.`;
+}
+
 export class Result {
   constructor(section) {
     this.section = section;
@@ -37,6 +45,7 @@ export class Result {
     drawOverview(this.#part(".overview"), this.answer, index, (other) => this.choose(other));
     this.section.querySelectorAll(".faces input")[index].checked = true;
     this.#part(".pts").textContent = this.answer.faces.length > 1 ? `Face ${index + 1} as .pts` : ".pts";
+    this.#part(".pose").textContent = turned(this.answer.faces[index].result.pose);
     this.view.open(this.answer.faces[index].view, this.answer.curves);
     this.#draw(false);
   }
