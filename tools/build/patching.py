@@ -9,6 +9,7 @@ from tools.build.errors import BuildError
 from tools.build.progress import Progress
 
 PATCHES = Path(__file__).with_name("patches")
+APPLIED = Path("src/caffe/rar_patches.txt")  # in a tree that has them all: their digest
 
 
 def series(folder: Path = PATCHES) -> list[Path]:
@@ -31,6 +32,9 @@ def digest(folder: Path = PATCHES) -> str:
 
 def apply_all(tree: Path, progress: Progress, folder: Path = PATCHES) -> None:
     """Change a source tree, passing over patches that it has already; BuildError when one does not fit."""
+    done = tree / APPLIED
+    if done.is_file() and done.read_text() == digest(folder):
+        return
     for patch in series(folder):
         if _fits(tree, patch, "--forward"):
             progress.run(_command(tree, patch, "--forward"), f"patch {patch.name}")
@@ -40,6 +44,8 @@ def apply_all(tree: Path, progress: Progress, folder: Path = PATCHES) -> None:
         target = tree / path.relative_to(folder / "added")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
+    done.parent.mkdir(parents=True, exist_ok=True)
+    done.write_text(digest(folder))
 
 
 def _fits(tree: Path, patch: Path, direction: str) -> bool:
