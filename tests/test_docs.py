@@ -18,6 +18,7 @@ from tests.conftest import import_packages
 from tools import PROJECT
 from tools.cli.__main__ import Lazy
 from tools.cli.table import COMMANDS, PLAIN
+from tools.train import maps, steps
 
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "models" / "README.md",
          *sorted((PROJECT / "docs").glob("*.md"))]  # fmt: skip
@@ -114,9 +115,12 @@ def options_of(words: tuple[str, ...]) -> set[str]:
             found = found.get_command(click.Context(found), word)
     assert found, words
     subcommands = found.commands.values() if isinstance(found, click.Group) else [found]
-    return {
-        name for command in subcommands for param in command.params for name in (*param.opts, *param.secondary_opts)
-    }
+    return {name for command in subcommands for name in names_of(command)}
+
+
+def names_of(command: click.Command) -> set[str]:
+    """The options of one click command."""
+    return {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
 
 
 def check_launcher(words: list[str]) -> None:
@@ -156,7 +160,7 @@ def test_commands_exist(page: Path) -> None:
 def test_options_that_are_named_alone_exist(page: Path) -> None:
     known = {option for name in COMMANDS for option in options_of((name,))}
     known |= {option for options in OWN_OPTIONS.values() for option in options}
-    known |= {"--gpu", "--help", "--version"}
+    known |= {"--gpu", "--slow", "--help", "--version"} | names_of(steps.main) | names_of(maps.main)
     for span in re.findall(r"`(--[a-z][a-z-]*)[ =`]", prose(page)):
         assert span in known, span
 

@@ -11,7 +11,7 @@ from tools import PROJECT
 # A room may import from those before it, and from itself.
 ORDER = ("layers", "data_prep", "tools.build", "tools.common", "tools.model", "tools.train", "tools.evaluate",
          "tools.draw", "tools.test", "tools.detect", "tools.many", "tools.web", "tools.onnx", "tools.bench",
-         "tools.report", "tools.cli")  # fmt: skip
+         "tools.bundle", "tools.gpu_check", "tools.report", "tools.cli")  # fmt: skip
 
 
 def modules() -> dict[str, Path]:

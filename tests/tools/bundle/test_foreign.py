@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 
 import cv2
@@ -66,8 +65,7 @@ def unpack(parts: Path, target: Path) -> Path:
     """All parts, for nobody to write to."""
     target.mkdir(parents=True)
     for part in sorted(parts.glob("*.tar.xz")):
-        with tarfile.open(part) as tar:
-            tar.extractall(target, filter="tar")
+        subprocess.run(["tar", "-xf", part, "-C", target], check=True)
     return target / "rar-caffe"
 
 
