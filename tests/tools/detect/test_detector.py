@@ -151,8 +151,8 @@ def test_the_crop_is_as_wide_as_the_weights_were_trained_on(
     weights: Path, picture: tuple[Path, Array], tmp_path: Path
 ) -> None:
     path, box = picture
-    other = Path(shutil.copy(weights, tmp_path / "wide.caffemodel"))
-    write_about(other, SMALL, {"raw": "cofw", "parameters": {"margin": 1.8, "boxes": "cofw"}})
+    other, made = Path(shutil.copy(weights, tmp_path / "wide.caffemodel")), {"margin": 1.8, "boxes": "cofw"}
+    write_about(other, SMALL, {"raw": "cofw", "parameters": made, "sets": {"train": {"settings": made}}})
     image, half = read_image(path), (box[2:] - box[:2]) / 2
     centre = (box[2:] + box[:2]) / 2
     (wide,) = Detector("tiny", other).detect(image, [box])
@@ -203,7 +203,7 @@ def test_many_images_and_one_are_not_mixed_up(tiny: Detector, picture: tuple[Pat
     found = tiny.detect_many((one for one in [image, image]), ([box] for _ in range(2)))
     assert [len(faces) for faces in found] == [1, 1]
     with pytest.raises(RarError, match="batch is 0"):
-        Detector("tiny", batch=0)
+        Detector(batch=0)
 
 
 def test_it_is_closed_at_the_end_of_a_block(weights: Path, picture: tuple[Path, Array]) -> None:
