@@ -17,7 +17,7 @@ from tools.build.recipe import selection_key
 
 PYTHON3 = Path(__file__).with_name("bin")  # a python3 that is the system's
 OPENMP_BLAS = Path("/usr/lib", str(sysconfig.get_config_var("MULTIARCH") or ""), "openblas-openmp")
-# Rounds of libgomp's waiting loop, about a twentieth of a millisecond, before a thread that waits for work goes to sleep.
+# Rounds of libgomp's waiting loop, a twentieth of a millisecond, before a thread that waits for work goes to sleep.
 # Left to itself it waits for milliseconds at full speed, in the way of every other program on the machine.
 SPINS = "5000"
 _AVX512 = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"})
