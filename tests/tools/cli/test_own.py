@@ -202,12 +202,12 @@ def test_no_scheme_for_so_many_points(faces: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_guide(tmp_path: Path) -> None:
-    """Every command of the worked example as it is printed, on fewer faces and for fewer iterations."""
+    """Every command of the worked example as it is printed, on fewer faces (K = 100 shapes want 50) and iterations."""
     import_packages("onnx")
     text = GUIDE.read_text(encoding="utf-8").partition("## A worked example")[2]
     commands = re.search(r"```sh\n(.*?)```", text, re.S)[1].splitlines()  # type: ignore[index]
     assert len(commands) == 8
-    shorter = {"--train": "40", "--test": "20", "--copies": "2", "--warm-up-iterations": "4", "--iterations": "4"}
+    shorter = {"--train": "130", "--test": "20", "--copies": "2", "--warm-up-iterations": "4", "--iterations": "4"}
     (tmp_path / "docs").symlink_to(PROJECT / "docs")
     for command in commands:
         words = shlex.split(command)
