@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 class Contestant:
     """One worker process. `ask` sends it a request and returns its answer; RarError when it has died.
 
+    It starts when it is made, and `with` waits until it is ready: several start side by side (`started`).
     env: what is set over this process's environment; None unsets.
     """
 
@@ -31,7 +33,6 @@ class Contestant:
             text=True,
             env={key: value for key, value in {**os.environ, **env}.items() if value is not None},
         )
-        self.answer()
 
     def ask(self, do: str, **details: Any) -> Any:
         self.tell(do, **details)
@@ -53,6 +54,7 @@ class Contestant:
         return json.loads(line)
 
     def __enter__(self) -> Contestant:
+        self.answer()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,6 +100,16 @@ def torch_task(
     # PyTorch brings its own BLAS and OpenMP; what is set for ours must not come in their way.
     env = dict.fromkeys(("LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONNOUSERSITE", "GOMP_SPINCOUNT"))
     return Contestant(name, [python, str(HERE / "torch_worker.py")], wanted, env)
+
+
+def started(stack: ExitStack, contestants: Iterable[Contestant]) -> list[Contestant]:
+    """The contestants, which start side by side, when all are ready; they end with the stack."""
+    found = list(contestants)
+    for one in found:
+        stack.push(one)
+    for one in found:
+        one.answer()
+    return found
 
 
 def rounds(contestants: Iterable[Contestant], repeats: int) -> dict[str, list[float]]:

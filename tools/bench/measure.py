@@ -15,12 +15,13 @@ from typing import Any
 
 from layers.common import paper
 from layers.common.errors import RarError
-from tools.bench.contestants import Contestant, caffe_task, medians, rounds, torch_task
+from tools.bench.contestants import Contestant, caffe_task, medians, rounds, started, torch_task
 from tools.model.presets import preset as preset_of
 
 LAYOUTS = ("contiguous_format", "channels_last")
 # Allowed: the largest difference from our conv8 over its largest value. Of factors TF32 keeps 10 bits, bf16 7.
 FLOAT_AGREES, TF32_AGREES, BF16_AGREES = 1e-4, 1e-2, 5e-2
+TASKS = ("cnn_forward", "detector", "cnn_training", "training")
 BATCHES, STEPS, LANDMARKS = (1, 2, 4, 8), (1, 5, 15, 30), (5, 29, 68)
 
 
@@ -63,14 +64,14 @@ def speed(bench: Bench, preset: str) -> dict[str, Any]:
     """Our Caffe, stock Caffe and PyTorch on one preset: times of all tasks, in one set of rounds; ms."""
     arrays = bench.folder / f"{preset}.npz"
     with ExitStack() as stack:
-        ours, others = [], []
-        for task in ("cnn_forward", "detector", "cnn_training", "training"):
-            ours.append(stack.enter_context(bench.caffe(f"{task} ours", task, preset)))
-            others.append(stack.enter_context(bench.caffe(f"{task} stock", task, preset, stock=True)))
-            if bench.bf16:
-                others.append(stack.enter_context(bench.caffe(f"{task} bf16", task, preset, bf16=True)))
+        kinds: dict[str, dict[str, bool]] = {"ours": {}, "stock": {"stock": True}}
+        if bench.bf16:
+            kinds["bf16"] = {"bf16": True}
+        made = (bench.caffe(f"{task} {kind}", task, preset, **how) for kind, how in kinds.items() for task in TASKS)
+        all_ours = started(stack, made)
+        ours, others = all_ours[: len(TASKS)], all_ours[len(TASKS) :]
         ours[0].ask("export", path=str(arrays))
-        twins = [stack.enter_context(twin) for twin in torch_twins(bench, arrays)] if bench.torch else []
+        twins = started(stack, torch_twins(bench, arrays)) if bench.torch else []
         compared = {twin.name: twin.ask("difference") for twin in twins}
         if bench.bf16:
             forward = next(one for one in others if one.name == "cnn_forward bf16")
@@ -124,7 +125,7 @@ def growth(bench: Bench, preset: str) -> dict[str, dict[int, dict[str, float]]]:
     found: dict[str, dict[int, dict[str, float]]] = {}
     for axis, points in variants.items():
         with ExitStack() as stack:
-            made = [stack.enter_context(bench.caffe(str(n), "detector", preset, **change)) for n, change in points]
+            made = started(stack, (bench.caffe(str(n), "detector", preset, **change) for n, change in points))
             times = medians(rounds(made, bench.repeats))
             found[axis] = {int(one.name): {"ms": times[one.name], "mib": one.ask("peak")} for one in made}
     return found

@@ -394,7 +394,7 @@ def metrics(n: Net, preset: Preset, *shapes: str) -> None:
 def train_val(preset: Preset, *, warm_up: bool) -> Any:
     """The training net: conv8 alone (`warm_up`), or all of RAR end to end. A caffe NetParameter."""
     n = caffe.NetSpec()
-    source = {"source": "$DATA/train", "batch_size": paper.BATCH_SIZE}
+    source = {"source": "$DATA/train", "batch_size": preset.batch_size}
     n.data, n.shape = python_layer(
         "samples.SampleLayer", ntop=2, blobs=1, parameters=source, name="train_samples", include={"phase": TRAIN}
     )

@@ -1,7 +1,8 @@
 """The presets: every size and setting of a network that the paper leaves open; the paper's own: layers.common.paper.
 
-`vgg19` is the paper's network; the others are it at other sizes. Those that are trained and taught from have a folder
-under prototxt/. Files of the others, and of variants such as "vgg19_128+steps=8", are made where they are used.
+`vgg19` is the paper's network, with nothing that the paper does not have. `vgg19_plus` has our additions; the others
+are that at other sizes. Those that are trained and taught from have a folder under prototxt/. Files of the others, and
+of variants such as "vgg19_128+steps=8", are made where they are used.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ class Preset:
     feature_scale: float
     warm_up: Phase
     end_to_end: Phase
+    batch_size: int = paper.BATCH_SIZE
     landmarks: int = 68
     scheme: str = "68"
     basis_size: int = 100
@@ -167,21 +169,43 @@ VGG19 = Preset(
     deconv7=96,
     sigma=3.0,
     window=5,
+    feature_scale=2.5,
+    stage_lr=0.1,
+    lstm_lr=50.0,
+    gate_lr=1.5,
+    warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
+    end_to_end=Phase(base_lr=0.002, iterations=6000, clip_gradients=12, snapshot=500, test_interval=2000),
+)
+
+VGG19_PLUS = replace(
+    VGG19,
+    name="vgg19_plus",
+    batch_size=16,
     feature_scale=0.3,
     support=10,
     inlier_threshold=0.2,
     shift_radius=6,
     shift_scale=40.0,
-    stage_lr=0.1,
     lstm_lr=27.0,
     gate_lr=0.2,
     refinement_weight=0.75,
     reward_weight=0.75,
-    warm_up=Phase(base_lr=0.01, iterations=20000, clip_gradients=10, snapshot=500, test_interval=2000),
-    end_to_end=Phase(base_lr=0.002, iterations=60000, clip_gradients=3, snapshot=500, test_interval=2000),
+    warm_up=replace(VGG19.warm_up, base_lr=0.03),
+    end_to_end=replace(VGG19.end_to_end, clip_gradients=3),
 )
 
-VGG19_128 = replace(VGG19, name="vgg19_128", crop_size=128, sigma=1.5, window=3, shift_radius=3, shift_scale=80.0)
+VGG19_128 = replace(
+    VGG19_PLUS,
+    name="vgg19_128",
+    batch_size=paper.BATCH_SIZE,
+    crop_size=128,
+    sigma=1.5,
+    window=3,
+    shift_radius=3,
+    shift_scale=80.0,
+    warm_up=VGG19.warm_up,
+    end_to_end=replace(VGG19_PLUS.end_to_end, iterations=60000),
+)
 
 
 def basis_size(landmarks: int) -> int:
@@ -263,9 +287,9 @@ AFLW_COMPACT = replace(
     _with_scheme(COMPACT, "aflw_compact", "5"), support=0, inlier_threshold=FitSettings.threshold
 )
 
-PRESETS = {chosen.name: chosen for chosen in (VGG19, VGG19_128, COMPACT, TINY, COFW_128, AFLW_128, AFLW_COMPACT)}
+PRESETS = {chosen.name: chosen for chosen in (VGG19, VGG19_PLUS, VGG19_128, COMPACT, TINY, COFW_128, AFLW_128, AFLW_COMPACT)}
 
-COMMITTED = ("vgg19", "vgg19_128", "compact", "tiny", "aflw_compact")  # those with a folder under prototxt/
+COMMITTED = ("vgg19", "vgg19_plus", "vgg19_128", "compact", "tiny", "aflw_compact")  # those with a folder under prototxt/
 
 
 def preset(name: str) -> Preset:

@@ -22,7 +22,7 @@ HEADER = "# Made from tools/model/network.py and tools/model/presets.py: change 
 SOLVER = """\
 net: "{net}"
 
-# The paper (Sect. 4.1): SGD, momentum 0.9, weight decay 0.0001, mini-batch of {batch} (in the net).
+# The paper (Sect. 4.1): SGD, momentum 0.9, weight decay 0.0001, mini-batch of {paper_batch} (in the net{own_batch}).
 type: "SGD"
 momentum: {momentum}
 weight_decay: {decay}
@@ -32,7 +32,7 @@ base_lr: {phase.base_lr}
 lr_policy: "poly"  # falls in a straight line to 0 at max_iter: no steps to guess
 power: 1
 max_iter: {phase.iterations}
-# A mini-batch of two can be two hard faces: no single step may be large enough to shut the LSTMs' gates.
+# A small mini-batch can be of hard faces alone: no single step may be large enough to shut the LSTMs' gates.
 clip_gradients: {phase.clip_gradients}
 
 # Validation reads $DATA/$TEST_SET; `make env` sets both.
@@ -54,7 +54,8 @@ def solver(preset: Preset, phase: Phase, net: str, prefix: str) -> str:
     """The text of a solver file; paths are relative to the project root, where `caffe train` is run."""
     return SOLVER.format(
         net=net,
-        batch=paper.BATCH_SIZE,
+        paper_batch=paper.BATCH_SIZE,
+        own_batch="" if preset.batch_size == paper.BATCH_SIZE else f", where it is {preset.batch_size}",
         momentum=paper.MOMENTUM,
         decay=paper.WEIGHT_DECAY,
         phase=phase,

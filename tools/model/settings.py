@@ -114,6 +114,7 @@ CHANNELS, RATE, WEIGHT, SCALE = Whole(1, 4096), Real(), Real(), Real(above=True)
 
 SETTINGS: dict[str, Kind] = {
     "crop_size": Whole(16, 1024),
+    "batch_size": Whole(1, 1024),
     "pretrained": Switch(),
     "reduction": CHANNELS,
     "deconv6": CHANNELS,

@@ -151,7 +151,7 @@ def model_card(
 {commands}
 
 Training took {hours}. SGD, momentum {paper.MOMENTUM}, weight decay {paper.WEIGHT_DECAY}, mini-batch
-{paper.BATCH_SIZE}, T = {preset.steps}; everything else: preset `{preset.name}` in `tools/model/presets.py` at that
+{preset.batch_size}, T = {preset.steps}; everything else: preset `{preset.name}` in `tools/model/presets.py` at that
 commit.
 {rounding}
 
