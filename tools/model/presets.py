@@ -287,9 +287,11 @@ AFLW_COMPACT = replace(
     _with_scheme(COMPACT, "aflw_compact", "5"), support=0, inlier_threshold=FitSettings.threshold
 )
 
-PRESETS = {chosen.name: chosen for chosen in (VGG19, VGG19_PLUS, VGG19_128, COMPACT, TINY, COFW_128, AFLW_128, AFLW_COMPACT)}
+ALL = (VGG19, VGG19_PLUS, VGG19_128, COMPACT, TINY, COFW_128, AFLW_128, AFLW_COMPACT)
+PRESETS = {chosen.name: chosen for chosen in ALL}
 
-COMMITTED = ("vgg19", "vgg19_plus", "vgg19_128", "compact", "tiny", "aflw_compact")  # those with a folder under prototxt/
+# those with a folder under prototxt/
+COMMITTED = ("vgg19", "vgg19_plus", "vgg19_128", "compact", "tiny", "aflw_compact")
 
 
 def preset(name: str) -> Preset:
