@@ -41,7 +41,7 @@ FONTS = re.compile(r"/mpl-data/fonts/ttf/(?!DejaVuSans)")
 # found where it has them.
 OF_THE_MACHINE = re.compile(
     r"^(linux-vdso|ld-linux-x86-64|libc|libm|libmvec|libdl|libpthread|librt|libutil|libresolv|libanl|libnsl|libthread_db)\.so"
-    r"|^lib(cuda|cudart|cublas|cublasLt|curand|cudnn|nccl|nvrtc|nvidia-)[^/]*\.so"
+    r"|^lib(cuda|cudart|cublas|cublasLt|cudnn|cufft|curand|cusolver|cusparse|cutensor|nccl|nvJitLink|nvrtc|nvidia-)[^/]*\.so"
 )
 
 
