@@ -98,3 +98,22 @@ def test_weights_of_another_preset_are_refused(weights: Path) -> None:
     """The committed net of `tiny` is larger than the small one these weights are for."""
     with pytest.raises(RarError, match="it is for another net"):
         CropDetector(TINY, weights)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"s_hat_3"', '"s_hat_4"', "no layer makes 's_hat_3'"),
+        ("dim: 64 dim: 64", "dim: 32 dim: 32", "'data' is of (3, 32, 32), not of (3, 64, 64)"),
+    ],
+)
+def test_another_net_than_the_presets(
+    old: str, new: str, said: str, weights: Path, deploy: Path, tmp_path: Path
+) -> None:
+    """Caffe makes it, and the detector says what it lacks."""
+    text = deploy.read_text()
+    assert old in text
+    (tmp_path / "deploy.prototxt").write_text(text.replace(old, new))
+    with pytest.raises(RarError) as refused:
+        CropDetector(SMALL, weights, tmp_path / "deploy.prototxt")
+    assert str(refused.value).startswith(f"{tmp_path / 'deploy.prototxt'}: {said}: mend it")
