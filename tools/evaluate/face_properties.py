@@ -1,0 +1,50 @@
+"""What is known of each face of a results file by its annotation: how the head is turned, its size, what is hidden."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from layers.common.shapes import FloatArray
+from tools.common.pose import head_pose
+from tools.evaluate.bins import ABOVE_ZERO
+from tools.evaluate.own import Score, measure
+
+
+class Property(NamedTuple):
+    """One number a face: values (n,), NaN where it is not known; edges of its ranges, and their unit.
+
+    folded: ranges are of the size of the number, whatever its sign. missing: why no face has one, "" where some do.
+    """
+
+    key: str
+    title: str
+    values: FloatArray
+    edges: tuple[float, ...]
+    unit: str
+    folded: bool = False
+    missing: str = ""
+
+    @property
+    def ranged(self) -> FloatArray:
+        """The values (n,) that are laid into ranges."""
+        return np.abs(self.values) if self.folded else self.values
+
+
+def face_properties(score: Score) -> list[Property]:
+    """Pose, size and hidden share of the faces, by the ground truth alone and so the same for every model."""
+    poses = [head_pose(face.ground_truth, score.kind.name) for face in score.results.faces]
+    turned = np.array([pose or (np.nan,) * 3 for pose in poses], dtype=np.float64)
+    unknown = "" if np.isfinite(turned).any() else f"landmarks of scheme {score.kind.name} tell no pose"
+    hidden = [face.hidden for face in score.results.faces]
+    share = np.array([np.nan if flags is None else 100 * flags.mean() for flags in hidden])
+    untold = "" if np.isfinite(share).any() else "the results file does not tell which landmarks are hidden"
+    return [
+        Property("yaw", "yaw to either side", turned[:, 0], (5, 10, 20, 30, 45), "°", True, unknown),
+        Property("pitch", "pitch, down above 0", turned[:, 1], (-20, -10, -5, 0, 5, 10, 20), "°", False, unknown),
+        Property("roll", "roll to either side", turned[:, 2], (5, 10, 20, 30, 45), "°", True, unknown),
+        Property("size", f"size of the face in the picture ({measure(score.kind)})", score.size,
+                 (15, 20, 30, 40, 50, 60, 70, 80, 90, 100, 120, 150, 200, 300, 500), " px"),
+        Property("hidden", "share of landmarks hidden", share, (ABOVE_ZERO, 10, 20, 30, 50), " %", False, untold),
+    ]  # fmt: skip
