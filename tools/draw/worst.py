@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-
 from layers.common.schemes import scheme
 from tools.draw import style
 from tools.draw.choose import pupil_errors

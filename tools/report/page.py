@@ -110,9 +110,12 @@ def gallery(folder: Path) -> str:
 
 
 def where_section(found: Found) -> str:
-    """Where the error of a results file lies, folded; each file's tables take seconds of resampling."""
-    made = where.tables(where.evaluate(found.path))
+    """Where the error of a results file lies, folded; why that cannot be told where it cannot."""
     title = f"Where the error lies: {found.path.name}"
+    try:
+        made = where.tables(where.evaluate(found.path))
+    except RarError as error:
+        return f'<p class="notes">{escape(f"{title}: {error}")}</p>'
     return f"<details><summary>{escape(title)}</summary>{''.join(map(table_html, made))}</details>"
 
 
