@@ -38,13 +38,13 @@ class Bin(NamedTuple):
 
 
 def bins(values: FloatArray, edges: Sequence[float], fewest: int = FEWEST) -> list[Bin]:
-    """The ranges between rising `edges`, with both ends open; values (n,), NaN: of no bin.
+    """The ranges between rising `edges`, with both ends open, that hold any of values (n,); NaN is in none.
 
     The one with the fewest values joins the smaller of its neighbours until each has `fewest`, or one bin is left.
     """
     bounds = [None, *edges, None]
     part = np.where(np.isnan(values), -1, np.digitize(values, edges))
-    found = [Bin(bounds[i], bounds[i + 1], part == i) for i in range(len(edges) + 1)]
+    found = [Bin(bounds[i], bounds[i + 1], part == i) for i in range(len(edges) + 1) if (part == i).any()]
     while len(found) > 1 and (smallest := min(found, key=lambda one: one.faces)).faces < fewest:
         at = next(i for i, one in enumerate(found) if one is smallest)
         beside = min((i for i in (at - 1, at + 1) if 0 <= i < len(found)), key=lambda i: found[i].faces)

@@ -11,6 +11,8 @@ from tools.common.pose import head_pose
 from tools.evaluate.bins import ABOVE_ZERO
 from tools.evaluate.own import Score, measure
 
+HIDDEN = (ABOVE_ZERO, 10.0, 20.0, 30.0, 50.0)  # per cent of the landmarks
+
 
 class Property(NamedTuple):
     """One number a face: values (n,), NaN where it is not known; edges of its ranges, and their unit.
@@ -46,5 +48,5 @@ def face_properties(score: Score) -> list[Property]:
         Property("roll", "roll to either side", turned[:, 2], (5, 10, 20, 30, 45), "°", True, unknown),
         Property("size", f"size of the face in the picture ({measure(score.kind)})", score.size,
                  (15, 20, 30, 40, 50, 60, 70, 80, 90, 100, 120, 150, 200, 300, 500), " px"),
-        Property("hidden", "share of landmarks hidden", share, (ABOVE_ZERO, 10, 20, 30, 50), " %", False, untold),
+        Property("hidden", "share of landmarks hidden", share, HIDDEN, " %", False, untold),
     ]  # fmt: skip

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from layers.common import metrics
 from layers.common.errors import RarError
@@ -61,33 +60,31 @@ def tables(score: Score, fewest: int = FEWEST, seed: int = 0) -> list[Table]:
     label, known = score.results.model.name, face_properties(score)
     of = f"{label}, per cent of {measure(score.kind)}"
     source = origin(label, score.results, f"{len(score.size)} faces of scheme {score.kind.name}")
-    whole = np.ones(len(score.size), bool)
     parts = [
-        Row(name, _cells(score.errors[:, :, list(members)].mean(axis=-1), whole, seed))
+        Row(name, cells(score.errors[:, :, list(members)].mean(axis=-1), seed))
         for name, members in score.kind.groups.items()
     ]
-    parts.append(Row("all of it", _cells(score.errors.mean(axis=-1), whole, seed)))
-    columns = _columns(score)
+    parts.append(Row("all of it", cells(score.errors.mean(axis=-1), seed)))
+    columns = columns_for(score.results.steps)
     made = [Table(f"where_part_{label}", f"Error by part, {of}", "part", columns, tuple(parts), (*NOTES, source))]
     made += [_by(one, score, of, columns, fewest, seed) for one in known]
     return [*made, _worst(score, known, of)]
 
 
-def _columns(score: Score) -> tuple[str, ...]:
-    steps = score.results.steps
+def columns_for(steps: int) -> tuple[str, ...]:
+    """What `cells` are, of a method with this many steps."""
     last = (f"S_hat_{steps}",) if steps else ()
     change = ("change", "change low", "change high") if steps else ()
     return ("faces", "S_d", "S_hat_0", *last, "low", "high", "FR10", *change)
 
 
-def _cells(errors: FloatArray, which: NDArray[np.bool_], seed: int) -> tuple[Cell, ...]:
-    """A row: NME (n, T+2) of the faces `which` (n,)."""
-    chosen = 100 * errors[which]
+def cells(errors: FloatArray, seed: int) -> tuple[Cell, ...]:
+    """A row in per cent, of NME (n, S) at S_d, S_hat_0 and maybe later stages, fractions; the last one counts."""
+    chosen = 100 * errors
     final, steps = chosen[:, -1], chosen.shape[1] - 2
     means = [chosen[:, 0].mean(), chosen[:, 1].mean(), *([final.mean()] if steps else [])]
     interval = mean_interval(final[None], seed)
-    failures = 100 * metrics.failure_rate(final / 100)
-    found = [*means, interval.low, interval.high, failures]
+    found = [*means, interval.low, interval.high, 100 * metrics.failure_rate(errors[:, -1])]
     found += list(mean_interval((final - chosen[:, 1])[None], seed)) if steps else []
     return (Cell(len(chosen), decimals=0), *(Cell(float(value)) for value in found))
 
@@ -96,9 +93,11 @@ def _by(known: Property, score: Score, of: str, columns: tuple[str, ...], fewest
     key, title = f"where_{known.key}_{score.results.model.name}", f"Error by {known.title}, {of}"
     if known.missing:
         return Table(key, title, known.key, columns, (), (f"nothing to show: {known.missing}",))
-    parts = [part for part in bins(known.ranged, known.edges, fewest) if part.faces]
     errors = score.errors.mean(axis=-1)
-    rows = tuple(Row(part.label(known.unit), _cells(errors, part.members, seed)) for part in parts)
+    rows = tuple(
+        Row(part.label(known.unit), cells(errors[part.members], seed))
+        for part in bins(known.ranged, known.edges, fewest)
+    )
     absent = int(np.isnan(known.values).sum())
     return Table(key, title, known.key, columns, rows, (f"not known of {absent} faces",) if absent else ())
 
@@ -114,7 +113,7 @@ def _worst(score: Score, known: Sequence[Property], of: str) -> Table:
     rows = []
     for face in np.argsort(-errors[:, -1], kind="stable")[:WORST].tolist():
         values = ((float(column[face]), decimals) for column, decimals in columns.values())
-        cells = (Cell(None if np.isnan(value) else value, decimals=decimals) for value, decimals in values)
-        rows.append(Row(score.results.faces[face].name, tuple(cells)))
+        shown = (Cell(None if np.isnan(value) else value, decimals=decimals) for value, decimals in values)
+        rows.append(Row(score.results.faces[face].name, tuple(shown)))
     title = f"The {len(rows)} faces with the largest error, {of}"
     return Table(f"where_worst_{score.results.model.name}", title, "face", tuple(columns), tuple(rows))
