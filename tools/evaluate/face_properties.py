@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from layers.common.shapes import FloatArray
-from tools.common.pose import head_pose
 from tools.evaluate.bins import ABOVE_ZERO
 from tools.evaluate.own import Score, measure
+from tools.evaluate.pose_error import YAW, poses
 
 HIDDEN = (ABOVE_ZERO, 10.0, 20.0, 30.0, 50.0)  # per cent of the landmarks
 
@@ -36,14 +36,13 @@ class Property(NamedTuple):
 
 def face_properties(score: Score) -> list[Property]:
     """Pose, size and hidden share of the faces, by the ground truth alone and so the same for every model."""
-    poses = [head_pose(face.ground_truth, score.kind.name) for face in score.results.faces]
-    turned = np.array([pose or (np.nan,) * 3 for pose in poses], dtype=np.float64)
+    turned = poses((face.ground_truth for face in score.results.faces), score.kind.name)
     unknown = "" if np.isfinite(turned).any() else f"landmarks of scheme {score.kind.name} tell no pose"
     hidden = [face.hidden for face in score.results.faces]
     share = np.array([np.nan if flags is None else 100 * flags.mean() for flags in hidden])
     untold = "" if np.isfinite(share).any() else "the results file does not tell which landmarks are hidden"
     return [
-        Property("yaw", "yaw to either side", turned[:, 0], (5, 10, 20, 30, 45), "°", True, unknown),
+        Property("yaw", "yaw to either side", turned[:, 0], YAW, "°", True, unknown),
         Property("pitch", "pitch, down above 0", turned[:, 1], (-20, -10, -5, 0, 5, 10, 20), "°", False, unknown),
         Property("roll", "roll to either side", turned[:, 2], (5, 10, 20, 30, 45), "°", True, unknown),
         Property("size", f"size of the face in the picture ({measure(score.kind)})", score.size,

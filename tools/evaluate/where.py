@@ -17,6 +17,7 @@ from tools.evaluate.bins import FEWEST, bins
 from tools.evaluate.face_properties import Property, face_properties
 from tools.evaluate.origin import origin
 from tools.evaluate.own import Score, measure, scored, stacked
+from tools.evaluate.pose_error import pose_table
 from tools.evaluate.results import Results, read_results
 from tools.evaluate.statistics import mean_interval
 from tools.evaluate.table import Cell, Row, Table
@@ -56,7 +57,7 @@ def _read(path: Path, train: Path | None) -> tuple[Results, FloatArray, FloatArr
 
 
 def tables(score: Score, fewest: int = FEWEST, seed: int = 0) -> list[Table]:
-    """By part, by each property of the faces, and the worst faces; per cent of the scheme's normaliser."""
+    """By part and by each property of the faces, per cent of the scheme's normaliser; pose; the worst faces."""
     label, known = score.results.model.name, face_properties(score)
     of = f"{label}, per cent of {measure(score.kind)}"
     source = origin(label, score.results, f"{len(score.size)} faces of scheme {score.kind.name}")
@@ -68,7 +69,7 @@ def tables(score: Score, fewest: int = FEWEST, seed: int = 0) -> list[Table]:
     columns = columns_for(score.results.steps)
     made = [Table(f"where_part_{label}", f"Error by part, {of}", "part", columns, tuple(parts), (*NOTES, source))]
     made += [_by(one, score, of, columns, fewest, seed) for one in known]
-    return [*made, _worst(score, known, of)]
+    return [*made, pose_table(score, fewest), _worst(score, known, of)]
 
 
 def columns_for(steps: int) -> tuple[str, ...]:
