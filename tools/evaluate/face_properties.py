@@ -8,10 +8,11 @@ import numpy as np
 
 from layers.common.shapes import FloatArray
 from tools.evaluate.bins import ABOVE_ZERO
-from tools.evaluate.own import Score, measure
-from tools.evaluate.pose_error import YAW, poses
+from tools.evaluate.own import Score
+from tools.evaluate.pose_error import TURNS, poses
 
 HIDDEN = (ABOVE_ZERO, 10.0, 20.0, 30.0, 50.0)  # per cent of the landmarks
+SIZE = (20.0, 30, 40, 60, 80, 100, 125, 150, 175, 200, 250, 300, 400, 600, 1000)  # px
 
 
 class Property(NamedTuple):
@@ -34,6 +35,11 @@ class Property(NamedTuple):
         return np.abs(self.values) if self.folded else self.values
 
 
+def sides(score: Score) -> FloatArray:
+    """The longer side (n,) of the rectangle round each face's landmarks, px: that of a turned head is no shorter."""
+    return np.stack([np.ptp(face.ground_truth, axis=0).max() for face in score.results.faces])
+
+
 def face_properties(score: Score) -> list[Property]:
     """Pose, size and hidden share of the faces, by the ground truth alone and so the same for every model."""
     turned = poses((face.ground_truth for face in score.results.faces), score.kind.name)
@@ -42,10 +48,9 @@ def face_properties(score: Score) -> list[Property]:
     share = np.array([np.nan if flags is None else 100 * flags.mean() for flags in hidden])
     untold = "" if np.isfinite(share).any() else "the results file does not tell which landmarks are hidden"
     return [
-        Property("yaw", "yaw to either side", turned[:, 0], YAW, "°", True, unknown),
+        Property("yaw", "yaw to either side", turned[:, 0], TURNS, "°", True, unknown),
         Property("pitch", "pitch, down above 0", turned[:, 1], (-20, -10, -5, 0, 5, 10, 20), "°", False, unknown),
-        Property("roll", "roll to either side", turned[:, 2], (5, 10, 20, 30, 45), "°", True, unknown),
-        Property("size", f"size of the face in the picture ({measure(score.kind)})", score.size,
-                 (15, 20, 30, 40, 50, 60, 70, 80, 90, 100, 120, 150, 200, 300, 500), " px"),
+        Property("roll", "roll to either side", turned[:, 2], TURNS, "°", True, unknown),
+        Property("size", "size of the face, the longer side of the annotated shape", sides(score), SIZE, " px"),
         Property("hidden", "share of landmarks hidden", share, HIDDEN, " %", False, untold),
     ]  # fmt: skip

@@ -12,7 +12,7 @@ from tools.evaluate.bins import bins
 from tools.evaluate.own import Score
 from tools.evaluate.table import Cell, Row, Table
 
-YAW = (5, 10, 20, 30, 45)  # degrees to either side, edges of the rows
+TURNS = (5, 10, 20, 30, 45)  # degrees to either side, edges of ranges
 COLUMNS = ("faces", "yaw", "pitch", "roll", "nine of ten", "NME")
 NOTES = (
     "yaw, pitch, roll: median of the size of the difference, degrees; nine of ten: the yaw's of nine of ten faces is "
@@ -43,7 +43,7 @@ def pose_table(score: Score, fewest: int) -> Table:
         notes = (f"nothing to show: landmarks of scheme {score.kind.name} tell no pose",)
         return Table(f"where_pose_{label}", title, "yaw", COLUMNS, (), notes)
     rows = []
-    for part in bins(np.where(known, np.abs(true[:, 0]), np.nan), YAW, fewest):
+    for part in bins(np.where(known, np.abs(true[:, 0]), np.nan), TURNS, fewest):
         chosen = away[part.members]
         medians = [Cell(float(value), decimals=1) for value in np.median(chosen, axis=0)]
         most = Cell(float(np.percentile(chosen[:, 0], 90)), decimals=1)
