@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layers.common.errors import RarError
-from layers.common.shapes import FloatArray
+from layers.common.schemes import scheme
+from layers.common.shapes import FloatArray, mirror_shape
 from layers.quiet import caffe
 from layers.samples import VGG_MEAN
 from tools import PROJECT
@@ -77,15 +79,27 @@ class CropDetector:
         np.subtract(crops.transpose(0, 3, 1, 2), np.reshape(VGG_MEAN, (3, 1, 1)), out=data.data, casting="unsafe")
 
     def detect(self, crops: NDArray[np.uint8]) -> Detections:
-        """All shapes on crops (N, S, S, 3), BGR; RarError for crops of another size, and shapes that are no numbers."""
-        self.feed(crops)
-        forward(self.net)
-        found = self._found()
+        """All shapes on crops (N, S, S, 3), BGR; RarError for crops of another size, and shapes that are no numbers.
+
+        With the preset's flip_test: the means of the shapes on a crop and on its mirror image. Centres, confidence and
+        peak are the crop's own.
+        """
+        found = self._pass(crops)
+        if self.preset.flip_test:
+            flipped, kind = self._pass(crops[:, :, ::-1]), scheme(self.preset.scheme)
+            back = partial(mirror_shape, scheme=kind, width=self.preset.crop_size)
+            s_d, stages = (found.s_d + back(flipped.s_d)) / 2, (found.stages + back(flipped.stages)) / 2
+            found = found._replace(s_d=s_d, stages=stages)
         if not all(np.isfinite(values).all() for values in found):
             raise RarError(
                 f"{self.file} makes shapes that are no numbers: it is damaged, or has diverged; take other weights"
             )
         return found
+
+    def _pass(self, crops: NDArray[np.uint8]) -> Detections:
+        self.feed(crops)
+        forward(self.net)
+        return self._found()
 
     def _found(self) -> Detections:
         steps = range(self.preset.steps)
