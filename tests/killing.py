@@ -27,14 +27,14 @@ def stamped(*files: Path) -> set[Hashable]:
 class Killed:
     """The command, killed by SIGKILL and given again.
 
-    begin: makes its place anew. finished: what it has done so far and may neither lose nor do again.
+    begin: makes its place anew. finished: what it has done so far and may neither lose nor do again; None: all.
     """
 
     def __init__(
         self,
         command: list[str],
         begin: Callable[[], object],
-        finished: Callable[[], set[Hashable]],
+        finished: Callable[[], set[Hashable] | None],
         cwd: Path = PROJECT,
         **variables: str,
     ) -> None:
@@ -51,14 +51,16 @@ class Killed:
         check()
         while kills < KILLS:
             self._begin()
-            done = self._finished()
+            before = self._finished()
             for _ in range(IN_A_ROW):
-                killed = self._killed_after(rng.uniform(EARLIEST, 1) * once)
-                kills, ends, before = kills + killed, ends + (not killed), done
-                done = self._finished() if killed else before
-                assert before <= done, f"lost, or done again: {before - done}"
-                if not killed:
+                if not self._killed_after(rng.uniform(EARLIEST, 1) * once):
+                    ends += 1
                     break
+                kills, now = kills + 1, self._finished()
+                if now is None or before is None:
+                    break
+                lost, before = before - now, now
+                assert not lost, f"{len(lost)} are lost, or done again"
             self._to_its_end()
             check()
         print(f"killed {kills} times, at its end before that {ends} times; one run takes {once:.1f} s")
