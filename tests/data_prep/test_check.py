@@ -18,6 +18,7 @@ from data_prep.manifest import read_manifest, write_manifest
 from layers.common.datum import Datum, decode, encode
 from layers.common.errors import RarError
 from layers.common.files import file_entry
+from layers.common.prepared import PreparedSet
 from tests.data_prep.conftest import stored
 
 Damage = Callable[[Path], object]
@@ -54,6 +55,20 @@ def flip_a_byte(path: Path) -> None:
 def test_files(prepared_data: Path, name: str, damage: Damage, words: str) -> None:
     damage(prepared_data / name)
     assert any(name in problem and words in problem for problem in check(prepared_data))
+
+
+def test_a_flipped_bit_in_a_picture(prepared_data: Path) -> None:
+    """It decodes all the same; what tells is the checksum."""
+    with PreparedSet(prepared_data / "train") as train:
+        jpeg = train.datum(5).data
+        before = train.image(5)
+    file = prepared_data / "train" / "images.lmdb" / "data.mdb"
+    content = bytearray(file.read_bytes())
+    content[content.index(jpeg) + len(jpeg) * 3 // 4] ^= 1
+    file.write_bytes(content)
+    with PreparedSet(prepared_data / "train") as train:
+        assert train.image(5).shape == before.shape and (train.image(5) != before).any()
+    assert list(check(prepared_data)) == [f"{file}: not the file that was written, its checksum differs"]
 
 
 def swap_images(data: Path) -> None:

@@ -79,6 +79,17 @@ def checked_boxes(boxes: ArrayLike, image: Image) -> FloatArray:
     return given
 
 
+def usable_boxes(boxes: Iterable[Iterable[float]], image: Image) -> tuple[FloatArray, list[str]]:
+    """Those of one image's boxes that `checked_boxes` takes (n, 4), and why not for each other."""
+    kept, problems = [], []
+    for box in boxes:
+        try:
+            kept.append(checked_boxes([list(box)], image))
+        except RarError as error:
+            problems.append(str(error))
+    return np.concatenate(kept) if kept else np.empty((0, 4)), problems
+
+
 def _words(box: Iterable[float]) -> str:
     return " ".join(f"{value:g}" for value in box)
 

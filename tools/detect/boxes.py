@@ -33,6 +33,8 @@ Entry = tuple[str, str, Any]  # where it stands in the file, the picture's name,
 class Boxes:
     """Boxes x0 y0 x1 y1, 0-based px, by the name of their picture, and a line for every entry that holds none.
 
+    bad: these lines by name.
+
     loose: the names are of annotations, whose spelling and case may differ from the pictures'; several faces of one
     picture may be called NAME_1, NAME_2 ...
     """
@@ -40,6 +42,7 @@ class Boxes:
     def __init__(self, entries: Iterable[Entry], loose: bool = False) -> None:
         self.by_name: dict[str, list[Box]] = {}
         self.problems: list[str] = []
+        self.bad: dict[str, list[str]] = {}
         self.loose = loose
         for place, name, given in entries:
             try:
@@ -47,6 +50,7 @@ class Boxes:
                     box = checked_box(given)
             except RarError as error:
                 self.problems.append(str(error))
+                self.bad.setdefault(name, []).append(str(error))
             else:
                 self.by_name.setdefault(name, []).append(box)
 
@@ -58,6 +62,11 @@ class Boxes:
         if found := self._by_path.get(str(picture.absolute())):
             return found
         return self._of_annotations(picture) if self.loose else []
+
+    def problem(self, picture: Path) -> str:
+        """Why a picture has no box: the line of the first that is none, or that the list has none."""
+        names = (str(picture), picture.name, picture.stem)
+        return next((self.bad[name][0] for name in names if name in self.bad), "no face in the list of boxes")
 
     @cached_property
     def _by_path(self) -> dict[str, list[Box]]:

@@ -15,7 +15,7 @@ from data_prep.images import Image, read_upright
 from layers.common.errors import FOR_ALL, RarError, named
 from layers.common.schemes import scheme
 from layers.common.shapes import FloatArray
-from tools.detect.arguments import checked_boxes
+from tools.detect.arguments import usable_boxes
 from tools.detect.boxes import Boxes
 from tools.detect.detector import Detector, Face
 from tools.detect.folder import ResultFolder
@@ -105,10 +105,17 @@ class PictureRun:
 
     def _read(self, file: Path, source: list[Any]) -> Picture:
         image = read_upright(file)
-        boxes = None if self.given is None else checked_boxes(self.given.of(file), image)
-        if boxes is not None and not len(boxes):
-            raise RarError(f"{file}: no face in the list of boxes")
-        return Picture(file, source, image, boxes)
+        return Picture(file, source, image, None if self.given is None else self._boxes(self.given, file, image))
+
+    def _boxes(self, given: Boxes, file: Path, image: Image) -> FloatArray:
+        """Those that lie on the picture; each other is said. RarError when there are none."""
+        kept, problems = usable_boxes(given.of(file), image)
+        if not len(kept):
+            raise RarError(f"{file}: {problems[0] if problems else given.problem(file)}")
+        for problem in problems:
+            left_out(f"{file}: {problem}")
+            self.bad += 1
+        return kept
 
     def _detect(self, group: Sequence[Picture], journal: Journal) -> None:
         """All together; one by one where that fails, to see with which of them."""

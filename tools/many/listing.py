@@ -15,10 +15,14 @@ from tools.detect.boxes import Boxes
 
 
 class Picture(NamedTuple):
-    """One picture: its absolute path, and its face boxes, x0 y0 x1 y1 in px; None: to be found."""
+    """One picture: its absolute path, and its face boxes, x0 y0 x1 y1 in px; None: to be found.
+
+    problem: why it has no boxes, where they are given.
+    """
 
     path: str
     boxes: list[list[float]] | None = None
+    problem: str = ""
 
 
 class Chunk(NamedTuple):
@@ -36,7 +40,8 @@ def listed(lists: Iterable[Path], files: Iterable[Path], given: Boxes | None) ->
     """
     for name in (name for source in (*map(_lines, lists), map(str, files)) for name in source):
         boxes = None if given is None else given.by_name.get(name) or given.of(Path(name))
-        yield Picture(str(Path(name).absolute()), boxes)
+        problem = "" if given is None or boxes else given.problem(Path(name))
+        yield Picture(str(Path(name).absolute()), boxes, problem)
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -3,7 +3,8 @@
 faces, a row a face: image (the picture's path), face (1, 2, ... in it), box (4) x0 y0 x1 y1, points (2L) x y of every
 landmark of the final shape, confidence (L), s_d (2L), centres (T), pose (3), yaw, pitch and roll in degrees, NaN where
 they are not known; with `stages` also stages (2L(T+1)), s_hat_0 ... s_hat_T. Px of the picture, 0-based, float32;
-centres are landmarks counted from 0. errors, a row a picture without faces: image, reason.
+centres are landmarks counted from 0. errors, a row a picture that has no faces or a box that cannot be used: image,
+reason.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ERRORS = pa.schema({"image": pa.string(), "reason": pa.string()})
 
 
 class Found(NamedTuple):
-    """What there is in a picture: faces, or the reason why there are none."""
+    """What there is in a picture: faces, or the reason why there are none, or not one for every box."""
 
     path: str
     faces: Sequence[Face]
@@ -32,7 +33,7 @@ class Found(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The Parquet files of a chunk, errors only where there are any, with their numbers of rows."""
+    """The Parquet files of a chunk, errors only where there are any; its faces, and its pictures without any."""
 
     faces: bytes
     errors: bytes | None
@@ -43,7 +44,7 @@ class Part(NamedTuple):
 def part(job: Job, found: Sequence[Found]) -> Part:
     """The part that a chunk's pictures make; its metadata names preset, weights and versions."""
     rows = [(picture.path, number, face) for picture in found for number, face in enumerate(picture.faces, start=1)]
-    lacking = [(picture.path, picture.reason) for picture in found if not picture.faces]
+    lacking = [(picture.path, picture.reason) for picture in found if picture.reason]
     faces = [face for _, _, face in rows]
     landmarks, steps = preset(job.preset).landmarks, preset(job.preset).steps
     columns = {
@@ -61,7 +62,8 @@ def part(job: Job, found: Sequence[Found]) -> Part:
     origin = {"preset": job.preset, "weights_sha256": job.sha256, **dict(job.versions)}
     table = pa.table(columns).replace_schema_metadata(origin)
     errors = pa.table([_texts(column) for column in zip(*lacking, strict=True)], ERRORS) if lacking else None
-    return Part(_stored(table), None if errors is None else _stored(errors), len(rows), len(lacking))
+    without = sum(not picture.faces for picture in found)
+    return Part(_stored(table), None if errors is None else _stored(errors), len(rows), without)
 
 
 def _texts(values: Sequence[str]) -> Any:

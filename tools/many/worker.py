@@ -16,6 +16,7 @@ from data_prep.images import Image, read_upright
 from layers.common.errors import RarError, named
 from layers.common.files import sha256
 from tools.detect import Detector
+from tools.detect.arguments import usable_boxes
 from tools.many.child import in_child
 from tools.many.job import Job
 from tools.many.listing import Picture
@@ -64,13 +65,17 @@ def _images(pictures: list[Picture]) -> Iterator[tuple[Picture, Future[Image]]]:
 
 
 def _found(detector: Detector, picture: Picture, image: Future[Image] | None = None) -> Found:
+    boxes, problems = None, list[str]()
     try:
         with named(picture.path):
-            faces = detector.detect(image.result() if image else read_upright(Path(picture.path)), picture.boxes)
+            pixels = image.result() if image else read_upright(Path(picture.path))
+            if picture.boxes is not None:
+                boxes, problems = usable_boxes(picture.boxes, pixels)
+            faces = detector.detect(pixels, boxes)
     except RarError as error:
         return Found(picture.path, (), str(error))
-    reason = "no face found" if picture.boxes is None else "no face in the list of boxes"
-    return Found(picture.path, faces, "" if faces else reason)
+    none = "no face found" if boxes is None else picture.problem
+    return Found(picture.path, faces, problems[0] if problems else "" if faces else none)
 
 
 def _alone(job: Job, picture: Picture) -> Found:

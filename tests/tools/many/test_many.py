@@ -193,6 +193,28 @@ def test_a_picture_that_kills_is_named_and_the_rest_is_done(work: Work, undistur
     assert [row for table in tables.values() for row in table if row != killer] == there
 
 
+def test_a_box_that_cannot_be_used_is_named_in_its_picture(work: Work, tmp_path: Path) -> None:
+    """The other boxes are done; a picture without a good one says what is wrong with its own."""
+    lines = (work.folder / "list.txt").read_text().splitlines()[2:5]
+    names = [Path(line).name for line in lines]
+    good = work.boxes[names[0]][0]
+    boxes = {names[0]: [good, [5000, 5000, 5100, 5100]], names[1]: [[9, 9, 1, 1]], names[2]: [good, [1, 2, 3]]}
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    words = work.command(tmp_path / "out", "--workers", "1")
+    words[words.index("--boxes") + 1] = str(tmp_path / "boxes.json")
+    words[words.index("--list") + 1] = str(tmp_path / "list.txt")
+    done = run(words)
+    assert done.returncode == 1 and done.stdout == f"{tmp_path / 'out'}: 2 faces in 2 of 3 pictures\n"
+    assert done.stderr.count("left out: ") == 2 and "Traceback" not in done.stderr
+    tables = rows(tmp_path / "out")
+    assert [row["image"] for row in tables["faces"]] == sorted([lines[0], lines[2]])
+    reasons = {row["image"]: row["reason"] for row in tables["errors"]}
+    assert reasons.keys() == {lines[0], lines[1]}
+    assert reasons[lines[0]].startswith("the box 5000 5000 5100 5100 has no area or lies off the image of")
+    assert reasons[lines[1]].startswith(f"{tmp_path / 'boxes.json'}, {names[1]}, box 1: the box 9 9 1 1 has no area")
+
+
 def test_a_run_here_is_by_itself(work: Work, tmp_path: Path) -> None:
     """It listens on the loopback address alone, and a peer without its certificate, which nobody has, gets nothing."""
     with running(work.command(tmp_path / "out", "--workers", "2")) as process:
