@@ -166,7 +166,9 @@ def test_the_thread_ends_with_the_net(train: PreparedSet) -> None:
     assert not reader.is_alive()
 
 
-def test_a_forked_process_reads_on_by_itself(train: PreparedSet) -> None:
+def test_a_forked_process_reads_on_by_itself(train: PreparedSet, request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--gpu", default=False):
+        pytest.skip("CUDA does not work in a process that is forked after its parent has used it")
     net = samples(train.folder)
     net.forward()
     child = os.fork()

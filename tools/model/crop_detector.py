@@ -17,8 +17,9 @@ from layers.samples import VGG_MEAN
 from tools import PROJECT
 from tools.model import network
 from tools.model.caffe_net import forward, net_from
-from tools.model.net_files import made_net
+from tools.model.net_files import REMEDY, made_net
 from tools.model.presets import COMMITTED, Preset
+from tools.model.prototxt import unchanged
 from tools.model.weight_file import read_weights
 from tools.model.weights import load_weights
 
@@ -47,10 +48,24 @@ class CropDetector:
         self.preset = preset
         file = deploy or PROTOTXT / preset.name / "deploy.prototxt"
         variant = preset.name not in COMMITTED and not deploy
-        self.net = net_from(network.deploy(preset), caffe.TEST) if variant else made_net(file, caffe.TEST)
+        self.net = net_from(network.deploy(preset), caffe.TEST) if variant else self._made(file)
         stored = read_weights(weights)
         load_weights(self.net, stored)
         self.file, self.sha256 = weights, stored.sha256
+
+    def _made(self, file: Path) -> Any:
+        """The net of a file, which a person may have changed."""
+        preset = self.preset
+        net = made_net(file, caffe.TEST, unchanged(preset, file.name))
+        last = (f"s_hat_{preset.steps}", f"centre_{preset.steps - 1}", f"a_lstm_h_{preset.steps}")
+        sizes = {"data": (3, preset.crop_size, preset.crop_size)}
+        for name in ("data", "s_d", "peak", *last):
+            if name not in net.blobs:
+                raise RarError(f"{file}: no layer makes {name!r}: {REMEDY}")
+            found = tuple(net.blobs[name].shape)[1:]
+            if found != sizes.get(name, found):
+                raise RarError(f"{file}: {name!r} is of {found}, not of {sizes[name]}: {REMEDY}")
+        return net
 
     def feed(self, crops: NDArray[np.uint8]) -> None:
         """Crops (N, S, S, 3), BGR, as the net's input; RarError for crops of another size."""

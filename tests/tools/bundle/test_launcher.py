@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -75,6 +76,34 @@ def test_without_opencv(bundle: Path, tmp_path: Path) -> None:
     path = python_with(tmp_path / "host", "cv2")
     given = shown(start(bundle, PATH=path, XDG_CACHE_HOME=str(tmp_path / "cache")))
     assert (Path(given["PYTHONPATH"]) / "cv2").resolve() == tmp_path / "host/site/cv2"
+    given = shown(start(bundle, XDG_CACHE_HOME=str(tmp_path / "cache"), RAR_CV2=str(tmp_path / "host/site/cv2")))
+    assert (Path(given["PYTHONPATH"]) / "cv2").resolve() == tmp_path / "host/site/cv2"
+    for words, variables in (("no such folder", {"RAR_CV2": "/none"}), ("set XDG_CACHE_HOME", {"PATH": path})):
+        done = start(bundle, XDG_CACHE_HOME="/dev/null", **variables)
+        assert done.returncode == 1 and words in done.stderr.splitlines()[-1]
+
+
+def test_a_program_that_starts_it_again(bundle: Path, tmp_path: Path) -> None:
+    """Then the python3 on the path is the bundle's own, which has neither OpenCV nor NVIDIA's packages."""
+    shutil.rmtree(bundle / "python/lib/python3/dist-packages/cv2")
+    (bundle / "cache/selected-1/manifest.json").write_text('{"cuda": "13.0"}')
+    path = python_with(tmp_path / "host", "cv2")
+    libraries = tmp_path / "host/site/nvidia/cublas/lib"
+    libraries.mkdir(parents=True)
+    (tmp_path / "host/site/nvidia/__init__.py").write_text("")
+    variables = {"PATH": path, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": "/mine"}
+    once = shown(start(bundle, **variables))
+    again = """#!/bin/sh
+if [ -n "${AGAIN:-}" ]; then exec "$RAR_BUNDLE/show"; fi
+AGAIN=1 PATH="$RAR_BUNDLE/own:/bin" exec "$RAR_BUNDLE/rar-caffe"
+"""
+    (bundle / "own").mkdir()
+    for name, text in {"show": SHOW, "own/python3": "#!/bin/sh\nexit 1\n", "python/bin/python3": again}.items():
+        (bundle / name).write_text(text)
+        (bundle / name).chmod(0o755)
+    twice = shown(start(bundle, **variables))
+    assert {**twice, "args": ""} == {**once, "args": ""}
+    assert once["PYTHONPATH"].endswith(":/mine") and once["LD_LIBRARY_PATH"].startswith(str(libraries))
 
 
 def test_libraries_of_cuda(bundle: Path, tmp_path: Path) -> None:

@@ -115,3 +115,22 @@ def test_a_flip_test_averages_over_the_mirror_image(
         assert np.abs(mirror_shape(turned, scheme("68"), SMALL.crop_size) - plain).max() > 0.1
         np.testing.assert_allclose(one, (plain + mirror_shape(turned, scheme("68"), SMALL.crop_size)) / 2, atol=1e-3)
     np.testing.assert_array_equal(both.detect(crops).centres, detector.detect(crops).centres)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"s_hat_3"', '"s_hat_4"', "no layer makes 's_hat_3'"),
+        ("dim: 64 dim: 64", "dim: 32 dim: 32", "'data' is of (3, 32, 32), not of (3, 64, 64)"),
+    ],
+)
+def test_another_net_than_the_presets(
+    old: str, new: str, said: str, weights: Path, deploy: Path, tmp_path: Path
+) -> None:
+    """Caffe makes it, and the detector says what it lacks."""
+    text = deploy.read_text()
+    assert old in text
+    (tmp_path / "deploy.prototxt").write_text(text.replace(old, new))
+    with pytest.raises(RarError) as refused:
+        CropDetector(SMALL, weights, tmp_path / "deploy.prototxt")
+    assert str(refused.value).startswith(f"{tmp_path / 'deploy.prototxt'}: {said}: mend it")
