@@ -20,6 +20,8 @@ from tests.tools.cli.test_own import step
 from tests.tools.test.test_aflw import untrained
 from tools.evaluate.__main__ import main as evaluate
 from tools.evaluate.results import read_results
+from tools.model import network
+from tools.model.caffe_net import net_from
 from tools.model.presets import preset
 from tools.test.__main__ import main as run_test
 
@@ -75,3 +77,16 @@ def test_a_29_point_net_trains_on_it_and_is_tested_by_its_protocol(data: Path, t
     step("train", "--preset", DIRECT, "--data", data, "--out", tmp_path, "--warm-up-iterations", 2, "--iterations", 2)
     printed = step("test", "--preset", DIRECT, "--data", data, "--run", tmp_path)
     assert printed.splitlines()[-1].startswith(f"cofw {TEST} faces NME_pupil ")
+
+
+@pytest.mark.parametrize(("name", "landmarks"), [("cofw_128", 29), ("aflw_128", 5)])
+def test_the_presets_that_ship_untrained_are_whole_nets(name: str, landmarks: int) -> None:
+    chosen = preset(name)
+    net = net_from(network.deploy(chosen))
+    (basis,) = [part[0] for part in net.params.values() if part[0].data.shape[1:] == (landmarks, 2)]
+    basis.data[...] = np.random.default_rng(1).normal(size=basis.data.shape)
+    net.blobs["data"].data[...] = np.random.default_rng(0).normal(0, 40, net.blobs["data"].data.shape)
+    found = net.forward()
+    shapes = [values.shape for values in found.values()]
+    assert shapes.count((1, landmarks, 2)) >= 1, shapes
+    assert all(np.isfinite(values).all() for values in found.values())
