@@ -56,6 +56,14 @@ def lowest(server: Server, kinds: list[tuple[str, bytes]]) -> tuple[float, float
     return min(servers), min(workers)
 
 
+def status_of(server: Server, stored: bytes, name: str) -> int:
+    """0 when there is no answer."""
+    try:
+        return server.detect(stored, name)[0]
+    except OSError:
+        return 0
+
+
 def watched(server: Server, seconds: float) -> str:
     """Least and most memory in the next seconds, looked at twenty times."""
     seen = []
@@ -63,6 +71,8 @@ def watched(server: Server, seconds: float) -> str:
         time.sleep(seconds / 20)
         with contextlib.suppress(ValueError, OSError):  # between two workers
             seen.append(memory(server))
+    if not seen:
+        return "no worker"
     servers, workers = zip(*seen, strict=True)
     return f"{min(servers):.0f}-{max(servers):.0f}, {min(workers):.0f}-{max(workers):.0f}"
 
@@ -101,8 +111,9 @@ def test_under_load(server: Server) -> None:
         told = [visitors.submit(visit) for _ in range(VISITORS)]
         busy = [watched(server, LOAD_SECONDS / PARTS) for _ in range(PARTS)]
         answers.update(status for one in told for status in one.result().elements())
+    print(f"{dict(answers)} answers by status in {LOAD_SECONDS:g} s")
+    print(f"least and most MiB of server and worker in each {LOAD_SECONDS / PARTS:g} s:", *busy, sep="\n", flush=True)
     after = lowest(server, kinds)
-    print(f"{dict(answers)} answers by status in {LOAD_SECONDS:g} s; MiB of server and worker {before} -> {after}")
-    print(f"least and most in each {LOAD_SECONDS / PARTS:g} s:", *busy, sep="\n")
+    print(f"{before} -> {after} without load")
     assert set(answers) == {200, 422, 503}
     assert after[1] - before[1] < GROWTH and after[0] - before[0] < HELD
