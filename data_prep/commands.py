@@ -20,7 +20,7 @@ from data_prep.rendering import JPEG_QUALITY, CropSettings
 from data_prep.shape_pool import CENTRES, write_pool
 from data_prep.subsets import SubsetScan
 from layers.common.errors import RarError, readable
-from layers.common.files import file_entry
+from layers.common.files import alone, clear_parts, file_entry
 from layers.common.paper import IMAGE_SIZE
 from layers.common.schemes import Scheme, stored
 from layers.common.shape_pool import FILE as POOL
@@ -148,10 +148,14 @@ def prepare(options: Options, scans: list[SubsetScan], scheme: Scheme, training_
     plans = _plans(scans, options, training_boxes or options.boxes)
     if not plans:
         raise RarError(f"no usable face under {options.raw}: see the lines above")
-    book = _open_book(options, scans, scheme)
-    written = [write_plan(options.out, plan, scheme, options.workers, book) for plan in plans]
-    _pool(options, plans, any(written), book)
-    manifest.write_manifest(options.out, book)
+    with alone(options.out):
+        clear_parts(options.out)
+        book = _open_book(options, scans, scheme)
+        _drop_pool(options, plans, book)
+        for plan in plans:
+            write_plan(options.out, plan, scheme, options.workers, book)
+        _pool(options, plans, book)
+        manifest.write_manifest(options.out, book)
     print(_table(scans, options.any_count))
     count = len(book["problems"])
     if count and not options.skip_bad:
@@ -181,7 +185,6 @@ def _plans(scans: list[SubsetScan], options: Options, training_boxes: str) -> li
 
 def _open_book(options: Options, scans: list[SubsetScan], scheme: Scheme) -> dict[str, Any]:
     """The manifest to go on with: what DATA holds already, and this run's parameters and counts."""
-    options.out.mkdir(parents=True, exist_ok=True)
     old = manifest.read_manifest(options.out) if (options.out / manifest.FILE).exists() else {}
     for name, entry in old.get("sets", {}).items():  # one that was prepared before sets knew where they come from
         known = manifest.origin(old, name)
@@ -214,8 +217,16 @@ def _counts(scan: SubsetScan, any_count: bool) -> dict[str, Any]:
     return {"expected": expected, "found": scan.found, "written": len(scan.records)}
 
 
-def _pool(options: Options, plans: list[SetPlan], changed: bool, book: dict[str, Any]) -> None:
-    if plans[0].name != "train" or not (changed or not (options.out / POOL).exists()):
+def _drop_pool(options: Options, plans: list[SetPlan], book: dict[str, Any]) -> None:
+    """The pool of another `train`: whatever ends this run, it is not to be taken for that of the new one."""
+    if plans[0].name == "train" and not (options.out / "train").exists():
+        (options.out / POOL).unlink(missing_ok=True)
+        book["files"].pop(POOL, None)
+
+
+def _pool(options: Options, plans: list[SetPlan], book: dict[str, Any]) -> None:
+    """The pool of `train`, unless it is there and in the manifest."""
+    if plans[0].name != "train" or ((options.out / POOL).exists() and POOL in book["files"]):
         return
     path = write_pool(options.out, options.centres, options.seed)
     book["files"][path.name] = file_entry(path)

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.images import read_image
-from data_prep.parallel import in_order
+from data_prep.parallel import DIES, in_order
 from data_prep.records import FaceRecord
 from data_prep.subsets import Subset, SubsetScan
 from layers.common.errors import RarError, named, readable, reason
@@ -97,7 +97,7 @@ def _scan_list(raw: Path, subset: Subset, test_boxes: str, workers: int) -> Subs
     lines = list(_lines(path))
     result.found = len(lines)
     seen: set[str] = set()
-    for outcome in in_order(partial(_record, raw, path, recipe), lines, workers):
+    for outcome in in_order(partial(_record, raw, path, recipe), lines, workers, partial(_killer, path)):
         if isinstance(outcome, str):
             result.problems.append(outcome)
         elif outcome.name in seen:
@@ -114,6 +114,10 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     except (OSError, ValueError) as error:
         raise RarError(f"{path}: unreadable ({reason(error)}): copy MTFL again") from None
     return ((number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip())
+
+
+def _killer(path: Path, line: tuple[int, str]) -> str:
+    return f"{path}, line {line[0]}, {line[1].partition(' ')[0]}: {DIES}"
 
 
 def _record(raw: Path, path: Path, recipe: str, line: tuple[int, str]) -> FaceRecord | str:

@@ -18,11 +18,11 @@ from tqdm import tqdm
 from data_prep import manifest
 from data_prep.images import check_image
 from data_prep.occlusion.library import find_own
-from data_prep.parallel import in_order
+from data_prep.parallel import DIES, died, in_order
 from data_prep.patches import DETAIL, PatchRow, attributes, largest_side, render_patch
 from data_prep.records import FaceRecord, check_face
 from data_prep.rendering import CropSettings, Row, render_face
-from data_prep.writing import Header, clear_partial, write_set
+from data_prep.writing import Files, Header, clear_partial, write_set
 from layers.common.errors import RarError, named
 from layers.common.prepared import CROPS, PATCHES
 from layers.common.schemes import Scheme
@@ -84,7 +84,7 @@ class SetPlan:
 def usable(records: list[FaceRecord], workers: int) -> tuple[list[FaceRecord], list[str]]:
     """The records whose image can be decoded and whose box lies on it, and one line for each other."""
     kept, problems = [], []
-    found = in_order(_problem, records, workers)
+    found = in_order(_problem, records, workers, _killer)
     for record, problem in zip(records, _progress(found, len(records), "checking images"), strict=True):
         if problem is None:
             kept.append(record)
@@ -111,8 +111,8 @@ def split_by_photograph(
     return train, [record for record in records if record.photograph in chosen]
 
 
-def write_plan(data: Path, plan: SetPlan, scheme: Scheme, workers: int, book: dict[str, Any]) -> bool:
-    """Write the set DATA/<name> and enter it in the manifest `book`; False when it is there already, made just so.
+def write_plan(data: Path, plan: SetPlan, scheme: Scheme, workers: int, book: dict[str, Any]) -> None:
+    """Write the set DATA/<name> and enter it in the manifest `book`, unless it is there already, made just so.
 
     RarError when it is there but made otherwise, and for anything that goes wrong in reading or writing.
     """
@@ -122,34 +122,37 @@ def write_plan(data: Path, plan: SetPlan, scheme: Scheme, workers: int, book: di
     if folder.exists():
         _must_agree(folder, entry, settings)
         print(f"{plan.name}: {plan.rows} {plan.kind} already there, made with the same settings: kept")
-        return False
+        return
     if clear_partial(folder):
         print(f"{plan.name}: an earlier run was interrupted; starting clean")
     start = time.monotonic()
     words = f"{PATCHES} for {CROPS}" if plan.live else CROPS
     print(f"{plan.name}: {len(plan.records)} faces -> {plan.rows} {words} of {plan.crops.size} px", flush=True)
-    files = write_set(folder, plan.header(scheme), _rows(plan, scheme, workers))
+    files = write_set(folder, plan.header(scheme), _rows(plan, scheme, workers), partial(_enter, data, plan, book))
+    seconds = time.monotonic() - start
+    size = sum(entry["bytes"] for entry in files.values()) / 2**20
+    print(f"{plan.name}: {size:.1f} MiB written in {seconds:.0f} s, {plan.rows / seconds:.0f} a second", flush=True)
+
+
+def _enter(data: Path, plan: SetPlan, book: dict[str, Any], files: Files) -> None:
+    """Into the manifest, in place of what the set was before."""
     book["sets"][plan.name] = {
         "raw": plan.raw,
         "rows": plan.rows,
         "faces": len(plan.records),
         "faces_by_subset": _by_subset(plan.records),
-        "settings": settings,
+        "settings": _settings(plan),
         "versions": manifest.versions(),
     }
     book["files"] = {name: entry for name, entry in book["files"].items() if not name.startswith(f"{plan.name}/")}
     book["files"].update(files)
     manifest.write_manifest(data, book)
-    seconds = time.monotonic() - start
-    size = sum(entry["bytes"] for entry in files.values()) / 2**20
-    print(f"{plan.name}: {size:.1f} MiB written in {seconds:.0f} s, {plan.rows / seconds:.0f} a second", flush=True)
-    return True
 
 
 def _rows(plan: SetPlan, scheme: Scheme, workers: int) -> Iterator[Row]:
     tasks = zip(plan.records, plan.row_numbers(), strict=True)
     render = _render_patch if plan.live else _render
-    faces = in_order(partial(render, settings=plan.crops, scheme=scheme), tasks, workers)
+    faces = in_order(partial(render, settings=plan.crops, scheme=scheme), tasks, workers, _killed)
     for rows in _progress(faces, len(plan.records), plan.name):
         yield from rows
 
@@ -172,6 +175,14 @@ def _problem(record: FaceRecord) -> str | None:
     except RarError as error:
         return str(error)
     return None
+
+
+def _killer(record: FaceRecord) -> str:
+    return f"{record.image}: {DIES}"
+
+
+def _killed(task: tuple[FaceRecord, NDArray[np.int64]]) -> list[Row]:
+    died(task[0].image)
 
 
 def _progress(items: Iterator[Any], total: int, label: str) -> Iterator[Any]:

@@ -6,7 +6,7 @@ import errno
 import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -24,6 +24,7 @@ from layers.common.prepared import IMAGES, LANDMARKS, row_key
 from layers.common.schemes import Scheme, stored_text
 
 FILES = (f"{IMAGES}/data.mdb", LANDMARKS)
+Files = dict[str, dict[str, Any]]  # size and checksum, by the path relative to the set's parent
 _COMMIT_EVERY = 512  # rows
 _SLACK = 1 << 20  # bytes for what HDF5 and the file system keep beside the data
 
@@ -52,11 +53,11 @@ class Header:
         return tuple(column.name for column in fields(self.row) if column.name not in ("row", "datum"))
 
 
-def write_set(folder: Path, header: Header, rows: Iterable[Row]) -> dict[str, dict[str, Any]]:
+def write_set(folder: Path, header: Header, rows: Iterable[Row], enter: Callable[[Files], object]) -> Files:
     """Write the rows, in whatever order they come, to the set `folder`, which must not exist.
 
-    Returns size and checksum of its files, by path relative to the folder's parent. When it fails (a full disk, a
-    photograph that has gone) nothing but a `.partial` folder is left.
+    Returns its files. When it fails (a full disk, a photograph that has gone) nothing but a `.partial` folder is left.
+    enter: is given the files before the folder gets its name, so that whatever ends this, no set is unknown.
     """
     partial = partial_folder(folder)
     partial.mkdir(parents=True)
@@ -69,6 +70,7 @@ def write_set(folder: Path, header: Header, rows: Iterable[Row]) -> dict[str, di
         files = {f"{folder.name}/{name}": file_entry(partial / name) for name in names}
         for path in (*(partial / name for name in names), partial):
             sync(path)
+        enter(files)
         partial.rename(folder)
         sync(folder.parent)
     return files

@@ -80,7 +80,7 @@ def test_the_folder_of_the_archive(tmp_path: Path) -> None:
 
 def test_prepared_sets(cofw: Path, tmp_path: Path) -> None:
     data = prepared(cofw, tmp_path / "data", "--occluded", "0")
-    assert {path.name for path in data.iterdir()} == {"train", "cofw", "shape_pool.h5", "manifest.json"}
+    assert {path.name for path in data.iterdir()} == {".lock", "train", "cofw", "shape_pool.h5", "manifest.json"}
     assert list(check(data)) == []
     book = json.loads((data / "manifest.json").read_text())
     assert (book["raw"], book["scheme"]) == ("cofw", "29")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import shutil
+import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +19,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from data_prep import preparation, prepare_300w
+from data_prep import commands, preparation, prepare_300w, w300
+from data_prep.augmentation import PLAIN
 from data_prep.check import check
 from data_prep.records import FaceRecord
+from data_prep.rendering import CropSettings
 from layers.common.errors import RarError, run_command
+from layers.common.files import alone
 from layers.common.prepared import PreparedSet
 from layers.common.shapes import affine_apply
 from tests.data_prep.conftest import draw, face_shape
@@ -49,7 +56,8 @@ def content(folder: Path) -> tuple[list[bytes], dict[str, bytes]]:
 
 def test_sets_rows_and_order(raw: Path, tmp_path: Path) -> None:
     data = prepared(raw, tmp_path / "data")
-    assert {path.name for path in data.iterdir()} == {"train", "helen", "ibug", "shape_pool.h5", "manifest.json"}
+    there = {path.name for path in data.iterdir()} - {".lock"}
+    assert there == {"train", "helen", "ibug", "shape_pool.h5", "manifest.json"}
     with PreparedSet(data / "train") as train:
         assert (len(train), train.scheme.name, train.crop_size, train.set, train.seed) == (28, "68", 40, "train", 0)
         assert len(set(train.name)) == 7
@@ -164,6 +172,73 @@ def test_a_strangers_folder_is_left_alone(raw: Path, tmp_path: Path) -> None:
     assert (tmp_path / "data" / "train" / "thesis.tex").exists()
 
 
+def test_killed_between_manifest_and_set(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest knows every set that has its name, so the next run never meets one that nobody knows."""
+    data = tmp_path / "data"
+
+    def stop(folder: Path, target: Path) -> Any:
+        assert "train" in json.loads((data / "manifest.json").read_text())["sets"]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", stop)
+        assert run(raw, data).exit_code != 0
+    assert "starting clean" in run(raw, data).output
+    assert list(check(data)) == []
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_killed_before_the_shape_pool(new: bool, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the pool of an earlier `train` nor one that the manifest does not know is left."""
+    data = prepared(raw, tmp_path / "data")
+
+    def stop(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    if new:
+        shutil.rmtree(data / "train")
+    else:
+        (data / "shape_pool.h5").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, "write_pool" if new else "file_entry", stop)
+        assert run(raw, data, "--seed", str(int(new)), "--sets", "train").exit_code != 0
+    again = prepared(raw, data, "--seed", str(int(new)), "--sets", "train")
+    assert list(check(again)) == []
+    fresh = prepared(raw, tmp_path / "fresh", "--seed", str(int(new)), "--sets", "train")
+    assert (again / "shape_pool.h5").read_bytes() == (fresh / "shape_pool.h5").read_bytes()
+    assert "shape_pool.h5" in json.loads((data / "manifest.json").read_text())["files"]
+
+
+def test_two_runs_at_once(raw: Path, tmp_path: Path) -> None:
+    with alone(tmp_path / "data"):
+        error = run(raw, tmp_path / "data").exception
+    assert isinstance(error, RarError) and "another run is writing to" in str(error)
+
+
+class Killer:
+    """A photograph whose decoder takes the process with it."""
+
+    def __str__(self) -> str:
+        return "killer.jpg"
+
+    def read(self) -> Any:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def test_a_photograph_that_kills_is_named_and_the_rest_goes_on(raw: Path, tmp_path: Path) -> None:
+    (scan, *_) = w300.scan(raw, ["train"], "gt")
+    killer = replace(scan.records[1], name="afw/killer", image=Killer())
+    kept, problems = preparation.usable([scan.records[0], killer, *scan.records[1:]], workers=2)
+    assert [record.name for record in kept] == [record.name for record in scan.records]
+    assert problems == [
+        "killer.jpg: the process that works on it dies, perhaps for want of memory: replace it, or leave it out"
+    ]
+    plan = preparation.SetPlan("afw", [*kept, killer], CropSettings(40, 1.4, PLAIN, 0, None), False, "300w", "gt")
+    with pytest.raises(RarError, match=r"killer\.jpg: the process that works on it dies"):
+        preparation.write_plan(tmp_path, plan, w300.SCHEME, 2, {"sets": {}, "files": {}})
+    assert not (tmp_path / "afw").exists()
+
+
 def test_interrupted_run(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing half done has a set's name; the next run says that it starts clean, and ends as if nothing had been."""
     data = tmp_path / "data"
@@ -178,7 +253,7 @@ def test_interrupted_run(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch:
         patch.setattr(preparation, "render_face", stop)
         assert run(raw, data).exit_code != 0
-    assert [path.name for path in data.iterdir()] == ["train.partial"]
+    assert {path.name for path in data.iterdir()} == {".lock", "train.partial"}
     result = run(raw, data)
     assert result.exception is None
     assert "train: an earlier run was interrupted; starting clean" in result.output

@@ -1,6 +1,6 @@
 """Every reader on damaged files: taken, or refused in one line; never a trace, an abort, a hang or a wrong number.
 
-    python3 -m pytest tests/fuzz --slow -s        # 300 mutants a kind, SEED= and COUNT= for others; prints the table
+    python3 -m pytest tests/fuzz --slow -s [-k many]   # 300 mutants a kind, SEED= and COUNT= for others; a line each
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from tools.model.weight_file import read_weights
 from tools.model.weights import load_weights
 
 SEED = int(os.environ.get("SEED", "0"))
-FEW, MANY = 12, 300
 
+FEW, COUNT = 12, int(os.environ.get("COUNT", "300"))
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +123,7 @@ def write_weights(path: Path, whole: Path, deploy: Path) -> None:
 
 
 def show(tallies: dict[str, harness.Tally]) -> None:
-    print(f"\n{harness.table(tallies)}")
+    print(f"\n{harness.table(tallies)}", flush=True)
     bad = [line for tally in tallies.values() for line in tally.bad]
     print(*bad, sep="\n")
     assert not bad
@@ -135,12 +135,9 @@ def test_a_few_of_every_kind(kind: str, folders: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.slow
-def test_many_of_every_kind(folders: Callable[[str], Path]) -> None:
-    count, tallies = int(os.environ.get("COUNT", MANY)), {}
-    for kind in KINDS:
-        tallies[kind] = harness.fuzz(kind, folders(kind), count, SEED + 1)
-        print(f"\n{harness.table({kind: tallies[kind]})}", *tallies[kind].bad, sep="\n", flush=True)
-    show(tallies)
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_many_of_every_kind(kind: str, folders: Callable[[str], Path]) -> None:
+    show({kind: harness.fuzz(kind, folders(kind), COUNT, SEED + 1)})
 
 
 @pytest.fixture
@@ -149,7 +146,7 @@ def server(serve: Serve) -> Iterator[Server]:  # noqa: F811
         yield served
 
 
-@pytest.mark.parametrize("count", [20, pytest.param(MANY, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [20, pytest.param(COUNT, marks=pytest.mark.slow)])
 def test_request_bodies(count: int, server: Server, finder: FaceFinder) -> None:  # noqa: F811
     show({"request body": bodies(server, count, random.Random(SEED))})
 

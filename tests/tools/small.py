@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import runpy
 import signal
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,18 +55,28 @@ class InterruptLayer(RarLayer):
             os.kill(os.getpid(), self.signal)
 
 
+def files(
+    preset: Preset, folder: Path, made: Callable[[Preset, Path], Iterator[tuple[Path, str]]] = prototxt.files
+) -> Iterator[tuple[Path, str]]:
+    """As prototxt.files, an InterruptLayer in the end-to-end net of `tiny`."""
+    for path, text in made(preset, folder):
+        interrupted = path.name == "train_val.prototxt" and preset.name == SMALL.name
+        yield path, text + INTERRUPT_LAYER if interrupted else text
+
+
 def write_project(folder: Path, preset: Preset = SMALL) -> Path:
-    """prototxt/ of the preset in `folder`, an InterruptLayer in its end-to-end net; and the runs/ it writes to."""
-    for path, text in prototxt.files(preset, Path("prototxt", preset.name)):
+    """prototxt/ of the preset in `folder`, and the runs/ it writes to."""
+    for path, text in files(preset, Path("prototxt", preset.name)):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text + INTERRUPT_LAYER if path.name == "train_val.prototxt" else text)
+        target.write_text(text)
     (folder / "runs" / preset.name).mkdir(parents=True, exist_ok=True)
     return folder
 
 
 if __name__ == "__main__":
     presets.PRESETS["tiny"] = SMALL
+    prototxt.files = files
     prototxt.PROTOTXT = Path("prototxt").absolute()
     phase.LOG_EVERY = LOG_EVERY
     runpy.run_module("tools.train", run_name="__main__", alter_sys=True)

@@ -74,6 +74,7 @@ COMMANDS = {
             "evaluate 300w --results results.json",
             "evaluate cofw68 --annotations DIR --results FILE --visible",
             "evaluate compare A.json B.json",
+            "evaluate where --results results.json",
         ),
         caffe=False,
     ),

@@ -17,10 +17,10 @@ from data_prep.images import Image
 from layers.common.errors import RarError
 from layers.common.shapes import FloatArray, affine_apply, affine_invert
 from tools.common.gpu import use_gpu
+from tools.common.pose import HeadPose, head_pose
 from tools.detect.arguments import as_image, checked_boxes
 from tools.detect.calibration import read_calibration
 from tools.detect.finder import FaceFinder
-from tools.detect.pose import HeadPose, head_pose
 from tools.model.about import about, know_scheme
 from tools.model.crop_detector import CropDetector, Detections
 from tools.model.places import DEFAULT, shipped_weights
@@ -36,7 +36,7 @@ class Face(NamedTuple):
     sharp peak; s_d (L, 2): conv8's landmarks; stages (T+1, L, 2): s_hat_0 ... s_hat_T; centres (T,): the attention
     centre of every step; expected_error (L,): expected distance from the true places, px of the image, where the
     weights have a calibration (`make calibrate`), else None; pose: yaw, pitch and roll of the head, degrees, for
-    schemes of 68 and 5 points, else None (tools/detect/pose.py).
+    schemes of 68 and 5 points, else None (tools/common/pose.py).
     """
 
     box: FloatArray

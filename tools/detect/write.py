@@ -15,9 +15,9 @@ from data_prep.images import Image
 from data_prep.pts import write_points
 from layers.common.errors import RarError
 from layers.common.files import finished_file
+from tools.common.pose import HeadPose
 from tools.detect.detector import Face
 from tools.detect.journal import Record
-from tools.detect.pose import HeadPose
 
 
 def as_json(name: str, face: Face) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import click
 from matplotlib.figure import Figure
 
 from layers.common.errors import run_command
-from tools.draw import attention, centres, choose, curves, gallery, steering, style
+from tools.draw import attention, centres, choose, curves, gallery, steering, style, worst
 from tools.draw.images import PreparedPictures
 from tools.draw.small_print import small_print
 from tools.evaluate.results import read_results
@@ -23,7 +23,8 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--log", type=FILE, help="Training log, OUT/log.csv; without it no loss curves are drawn.")
 @click.option("--out", type=FOLDER, required=True, help="Folder for the pictures.")
 @click.option("--faces", type=click.IntRange(1, 12), default=6, show_default=True, help="Faces in the gallery.")
-def main(results_file: Path, data: Path | None, log: Path | None, out: Path, faces: int) -> None:
+@click.option("--worst", "bad", type=click.IntRange(1, 50), default=10, show_default=True, help="Faces in worst.png.")
+def main(results_file: Path, data: Path | None, log: Path | None, out: Path, faces: int, bad: int) -> None:
     """Draw what can be drawn from the files given; prints the path of every picture."""
     results = read_results(results_file)
     note = small_print(results)
@@ -31,6 +32,7 @@ def main(results_file: Path, data: Path | None, log: Path | None, out: Path, fac
     if data:
         pictures = PreparedPictures(data)
         figures["overlays"] = gallery.gallery(results, choose.spread(results, faces), pictures, note).figure
+        figures["worst"] = worst.worst_faces(results, choose.worst(results, bad), pictures, note).figure
         if results.steps:
             improved = choose.most_improved(results, 3)
             chosen = f"faces that the steps improved most, of {note}"

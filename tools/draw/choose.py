@@ -34,3 +34,9 @@ def most_improved(results: Results, count: int) -> list[FaceResult]:
     start = pupil_errors(results, [face.stages[0] for face in results.faces])
     final = pupil_errors(results, [face.stages[-1] for face in results.faces])
     return [results.faces[k] for k in np.argsort(final - start, kind="stable")[:count]]
+
+
+def worst(results: Results, count: int) -> list[FaceResult]:
+    """The `count` faces with the largest final error, the largest first."""
+    errors = pupil_errors(results, [face.stages[-1] for face in results.faces])
+    return [results.faces[k] for k in np.argsort(-errors, kind="stable")[:count]]

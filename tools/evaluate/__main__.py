@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from layers.common.errors import run_command
-from tools.evaluate import ablations, aflw, cofw, cofw68, comparison, own, w300, w300_tables
+from tools.evaluate import ablations, aflw, cofw, cofw68, comparison, own, w300, w300_tables, where
+from tools.evaluate.bins import FEWEST
 from tools.evaluate.output import FILE, output_options, show
 
 
@@ -91,6 +92,25 @@ def compare(paths: tuple[Path, ...], subset: str | None, apart: bool, seed: int,
     show(comparison.tables(variants, found), outputs)
     for one in found:
         print(one.line())
+
+
+@main.command("where")
+@click.option("--results", "paths", type=FILE, required=True, multiple=True, help="results file of any protocol")
+@click.option("--subset", help="the faces of that subset alone, as helen")
+@click.option(
+    "--train-results", "train", type=FILE, help="of a 68-point model on COFW, if its training faces lie in another file"
+)
+@click.option("--fewest", default=FEWEST, show_default=True, type=click.IntRange(1), help="faces in a row")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of the resampling")
+@output_options
+def score_where(
+    paths: tuple[Path, ...], subset: str | None, train: Path | None, fewest: int, seed: int, **outputs: Path | None
+) -> None:
+    """Where the error lies: by part, yaw, pitch, roll, size, share hidden; the worst faces."""
+    scores = [where.evaluate(path, subset, train) for path in paths]
+    show([table for score in scores for table in where.tables(score, fewest, seed)], outputs)
+    for score in scores:
+        print(*score.lines(), sep="\n")
 
 
 @main.command("cofw68")

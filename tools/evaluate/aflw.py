@@ -19,6 +19,7 @@ from layers.common.schemes import FIVE_OF_68, SCHEME_68
 from layers.common.schemes import SCHEME_5 as SCHEME
 from layers.common.shapes import FloatArray
 from tools.evaluate.origin import origin, row_labels
+from tools.evaluate.own import stacked
 from tools.evaluate.results import Results, read_results
 from tools.evaluate.table import Cell, Row, Table
 
@@ -84,6 +85,18 @@ def five_points(shapes: FloatArray) -> FloatArray:
 
 def evaluate(path: Path) -> Score:
     """Read and score a results file; RarError when it is bad, or neither of 5 nor of 68 points."""
+    results, truth, shapes = read_shapes(path)
+    offset = np.median(shapes[:, -1] - truth, axis=(0, 1))
+    try:
+        errors = metrics.stage_errors(shapes, truth, SCHEME, NORMALISER)
+        centred = metrics.face_errors(shapes[:, -1] - offset, truth, SCHEME, NORMALISER)
+    except RarError as error:
+        raise RarError(f"{path}: {error}") from error
+    return Score(results.model.name, results, errors, offset, centred)
+
+
+def read_shapes(path: Path) -> tuple[Results, FloatArray, FloatArray]:
+    """The results of the test faces, their truth (n, 5, 2) and shapes (n, T+2, 5, 2); RarError as `evaluate` says."""
     results = read_results(path, other_truth=True)
     if results.truth != SCHEME.name:
         raise RarError(f"{path} has {results.truth}-point annotations: AFLW is scored on {SCHEME.landmarks} points")
@@ -92,17 +105,10 @@ def evaluate(path: Path) -> Score:
     faces = [face for face in results.faces if face.subset == SUBSET]
     if not faces:
         raise RarError(f"{path} has no faces of the set {SUBSET}: test the model on it (make test-aflw)")
-    truth = np.stack([face.ground_truth for face in faces])
-    shapes = np.stack([np.concatenate([face.s_d[None], face.stages]) for face in faces])
+    truth, shapes = stacked(faces)
     if results.scheme == SCHEME_68.name:
         shapes = five_points(shapes)
-    offset = np.median(shapes[:, -1] - truth, axis=(0, 1))
-    try:
-        errors = metrics.stage_errors(shapes, truth, SCHEME, NORMALISER)
-        centred = metrics.face_errors(shapes[:, -1] - offset, truth, SCHEME, NORMALISER)
-    except RarError as error:
-        raise RarError(f"{path}: {error}") from error
-    return Score(results.model.name, results, errors, offset, centred)
+    return dataclasses.replace(results, faces=tuple(faces)), truth, shapes
 
 
 def evaluate_all(paths: Sequence[Path]) -> list[Score]:

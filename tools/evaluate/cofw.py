@@ -6,6 +6,7 @@ them, stage by stage. Errors are by the distance of the eye centres, COFW's poin
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from layers.common.errors import RarError
 from layers.common.schemes import SCHEME_29 as SCHEME
 from layers.common.schemes import SCHEME_68
 from layers.common.shapes import FloatArray
+from tools.evaluate.own import stacked
 from tools.evaluate.part_map import PartMap
 from tools.evaluate.results import FaceResult, Results, read_results
 from tools.evaluate.table import Cell, Row, Table
@@ -35,23 +37,32 @@ def evaluate(path: Path, train: Path | None = None) -> tuple[Evaluation, str]:
     train: the same model's results on COFW's training faces, for a 68-point model; None where `path` holds them too.
     RarError for a bad file, a scheme that is neither 29 nor 68, or training faces that are missing or of another model.
     """
-    results = _read(path)
-    faces = _faces(results, (SET,))
-    if not faces:
-        raise RarError(f"{path} holds no face of the subset {SET}: test the model on it (--sets {SET})")
-    truth, shapes = _stack(faces)
-    note = "29-point model, no map"
-    if results.scheme != SCHEME.name:
-        learnt_on = _read(train) if train else results
-        shapes, note = _mapped(train or path, results, learnt_on, shapes)
-    elif train:
-        raise RarError(f"{path} holds 29-point shapes, which need no map: leave --train-results out")
+    results, truth, shapes, note = read_shapes(path, train)
     try:
         errors = {name: metrics.stage_errors(shapes, truth, SCHEME, name) for name in metrics.NORMALISERS}
     except RarError as error:
         raise RarError(f"{path}: {error}") from error
     complete = FACES[SET] if results.data.raw == SET else None
     return Evaluation(path, results.model.name, results, {SET: Score(SET, errors, complete)}), note
+
+
+def read_shapes(path: Path, train: Path | None = None) -> tuple[Results, FloatArray, FloatArray, str]:
+    """The results of the test faces, their truth (n, 29, 2), shapes (n, T+2, 29, 2), and how these came about.
+
+    `train` and RarError: as `evaluate` says.
+    """
+    results = _read(path)
+    faces = _faces(results, (SET,))
+    if not faces:
+        raise RarError(f"{path} holds no face of the subset {SET}: test the model on it (--sets {SET})")
+    truth, shapes = stacked(faces)
+    note = "29-point model, no map"
+    if results.scheme != SCHEME.name:
+        learnt_on = _read(train) if train else results
+        shapes, note = _mapped(train or path, results, learnt_on, shapes)
+    elif train:
+        raise RarError(f"{path} holds 29-point shapes, which need no map: leave --train-results out")
+    return dataclasses.replace(results, faces=tuple(faces)), truth, shapes, note
 
 
 def _read(path: Path) -> Results:
@@ -68,12 +79,6 @@ def _faces(results: Results, subsets: Sequence[str]) -> list[FaceResult]:
     return [face for face in results.faces if face.subset in subsets]
 
 
-def _stack(faces: Sequence[FaceResult]) -> tuple[FloatArray, FloatArray]:
-    """Truth (n, 29, 2) and shapes (n, T+2, L, 2), S_d first."""
-    shapes = np.stack([np.concatenate([face.s_d[None], face.stages]) for face in faces])
-    return np.stack([face.ground_truth for face in faces]), shapes
-
-
 def _mapped(path: Path, results: Results, learnt_on: Results, shapes: FloatArray) -> tuple[FloatArray, str]:
     """The shapes (n, T+2, 68, 2) as 29-point ones, and how; `learnt_on`, from `path`, has the training faces."""
     remedy = f"test the model on COFW's training faces too (--sets {LEARN_ON[0]},{SET}) or give --train-results"
@@ -83,7 +88,7 @@ def _mapped(path: Path, results: Results, learnt_on: Results, shapes: FloatArray
     same = (learnt_on.scheme, learnt_on.steps, learnt_on.model.sha256)
     if same != (results.scheme, results.steps, results.model.sha256):
         raise RarError(f"{path} comes from other weights than the shapes it is to map: {remedy}")
-    truth, seen = _stack(train)
+    truth, seen = stacked(train)
     try:
         with np.errstate(invalid="ignore", divide="ignore"):  # shapes in a heap have no frame: the regression refuses
             maps = [PartMap(SCHEME_68, SCHEME, seen[:, stage], truth) for stage in range(seen.shape[1])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from layers.common.errors import RarError
 from layers.common.schemes import Scheme, scheme
 from layers.common.shapes import FloatArray
 from tools.evaluate.origin import origin
-from tools.evaluate.results import Results, read_results
+from tools.evaluate.results import FaceResult, Results, read_results
 from tools.evaluate.table import Cell, Row, Table
 
 
@@ -20,12 +21,14 @@ from tools.evaluate.table import Cell, Row, Table
 class Score:
     """A results file. errors (n, T+2, L): of each landmark at S_d, S_hat_0 ... S_hat_T, fractions of the normaliser.
 
+    kind: the scheme of the ground truth. size (n,): the normaliser, px of the photograph.
     corner: NME (n,) of the last shapes by the outer eye corners; None where the scheme has none.
     """
 
     results: Results
     kind: Scheme
     errors: FloatArray
+    size: FloatArray
     corner: FloatArray | None
 
     @property
@@ -52,16 +55,25 @@ class Score:
 def evaluate(path: Path) -> Score:
     """Read and score a results file; RarError when it is bad, or a face has no size to divide by."""
     results = read_results(path)
-    kind = scheme(results.scheme)
-    truth = np.stack([face.ground_truth for face in results.faces])
-    shapes = np.stack([np.concatenate([face.s_d[None], face.stages]) for face in results.faces])
+    return scored(path, results, *stacked(results.faces))
+
+
+def stacked(faces: Sequence[FaceResult]) -> tuple[FloatArray, FloatArray]:
+    """Truth (n, L, 2) and shapes (n, T+2, L, 2), S_d first."""
+    shapes = np.stack([np.concatenate([face.s_d[None], face.stages]) for face in faces])
+    return np.stack([face.ground_truth for face in faces]), shapes
+
+
+def scored(path: Path, results: Results, truth: FloatArray, shapes: FloatArray) -> Score:
+    """The score of shapes (n, T+2, L, 2) of the truth's scheme; RarError when a face has no size to divide by."""
+    kind = scheme(results.truth)
     try:
         size = metrics.normaliser(truth, kind, "pupil")
         corner = metrics.face_errors(shapes[:, -1], truth, kind, "corner") if kind.corners else None
     except RarError as error:
         raise RarError(f"{path}: {error}") from error
     errors = np.linalg.norm(shapes - truth[:, None], axis=-1) / size[:, None, None]
-    return Score(results, kind, errors, corner)
+    return Score(results, kind, errors, size, corner)
 
 
 def measure(kind: Scheme) -> str:

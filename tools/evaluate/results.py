@@ -5,7 +5,7 @@
      "data": {"boxes": "detector", "margin": 1.4, "raw": "300w", "note": "", and of sets that are otherwise
               "sets": {"ibug": {"boxes": "gt", "margin": 2.0}}}, "steps": T,
      "faces": [{"name", "subset", "ground_truth": L x 2, "s_d": L x 2, "stages": (T+1) x L x 2, "centres": T,
-                "confidence": T x L, "peak": L, "box": 4}]}
+                "confidence": T x L, "peak": L, "box": 4, and where the annotation tells it "hidden": 0 or 1 each}]}
 
 Coordinates are px of the original image, 0-based, to 3 decimals. One face a line, so that two files compare with diff.
 A method without stages fits in as well: T = 0, its shape as both s_d and the only stage, no centres, no confidence.
@@ -87,7 +87,8 @@ class FaceResult:
 
     ground_truth (L, 2); s_d (L, 2), decoded from conv8's heat maps; stages (T+1, L, 2), S_hat_0 ... S_hat_T;
     centres (T,), the attention centre of each step; confidence (T, L), A-LSTM's; peak (L,), the height of each
-    heat map's maximum; box (4,), the face box x0 y0 x1 y1.
+    heat map's maximum; box (4,), the face box x0 y0 x1 y1; hidden, 1 for each landmark of the ground truth that the
+    annotation calls hidden, None where it does not tell.
     """
 
     name: str
@@ -99,6 +100,7 @@ class FaceResult:
     confidence: FloatArray
     peak: FloatArray
     box: FloatArray
+    hidden: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ def _encode(face: FaceResult) -> dict[str, Any]:
         "confidence": rounded(face.confidence, SCORE_DECIMALS),
         "peak": rounded(face.peak, SCORE_DECIMALS),
         "box": rounded(face.box, PIXEL_DECIMALS),
+        **({} if face.hidden is None else {"hidden": np.asarray(face.hidden).astype(int).tolist()}),
     }
 
 
@@ -223,6 +226,7 @@ def _decode(path: Path, number: int, face: Any) -> FaceResult:
             name=str(face["name"]),
             subset=str(face["subset"]),
             centres=_whole(face["centres"]),
+            hidden=_whole(face["hidden"]) if "hidden" in face else None,
             **{key: np.array(face[key], dtype=np.float64)
                for key in ("ground_truth", "s_d", "stages", "confidence", "peak", "box")},
         )  # fmt: skip
@@ -257,7 +261,8 @@ def _check(path: Path, results: Results) -> None:
         "box": (4,),
     }
     for face in results.faces:
-        _check_face(path, face, shapes, landmarks)
+        told = {} if face.hidden is None else {"hidden": (scheme(results.truth).landmarks,)}
+        _check_face(path, face, {**shapes, **told}, landmarks)
 
 
 def _check_names(path: Path, faces: Iterable[FaceResult]) -> None:
@@ -277,3 +282,5 @@ def _check_face(path: Path, face: FaceResult, shapes: dict[str, tuple[int, ...]]
             raise RarError(f"{path}: face {face.name}: {key} is {FARTHEST:g} px off: a diverged model? test another")
     if ((face.centres < 0) | (face.centres >= landmarks)).any():
         raise RarError(f"{path}: face {face.name}: a centre is no landmark index below {landmarks}: write it again")
+    if face.hidden is not None and not np.isin(face.hidden, (0, 1)).all():
+        raise RarError(f"{path}: face {face.name}: hidden holds something else than 0 and 1: write it again")

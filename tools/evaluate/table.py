@@ -22,7 +22,7 @@ class Cell:
     decimals: int = 2
 
     def number(self) -> str:
-        return EMPTY if self.value is None else f"{self.value:.{self.decimals}f}"
+        return EMPTY if self.value is None else f"{self.value:z.{self.decimals}f}"  # z: no minus before 0
 
     def text(self) -> str:
         return EMPTY if self.value is None else f"{self.number()}{self.mark}"

@@ -15,6 +15,7 @@ from layers.common.errors import RarError
 from layers.common.schemes import SCHEME_68 as SCHEME
 from layers.common.shapes import FloatArray
 from tools.evaluate.origin import origin, row_labels
+from tools.evaluate.own import stacked
 from tools.evaluate.results import Results, read_results
 
 RAW = "300w"
@@ -88,8 +89,7 @@ def evaluate(path: Path) -> Evaluation:
     if results.scheme != SCHEME.name:
         raise RarError(f"{path} holds {results.scheme}-point shapes: 300-W is scored on {SCHEME.landmarks} points")
     subsets = np.array([face.subset for face in results.faces])
-    truth = np.stack([face.ground_truth for face in results.faces])
-    shapes = np.stack([np.concatenate([face.s_d[None], face.stages]) for face in results.faces])
+    truth, shapes = stacked(results.faces)
     try:
         errors = {name: metrics.stage_errors(shapes, truth, SCHEME, name) for name in metrics.NORMALISERS}
     except RarError as error:

@@ -9,6 +9,7 @@ from google.protobuf import text_format
 
 from layers.common.errors import RarError, reason
 from layers.quiet import caffe
+from tools.model.trial import try_net
 
 REMEDY = "mend it, or write it anew with make prototxt"
 POLICIES = ("fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid")  # of learning rates
@@ -63,9 +64,14 @@ def check_net(path: Path, phase: int) -> Path:
     return path
 
 
-def made_net(path: Path, phase: int) -> Any:
-    """The net of a file; RarError as `check_net`, and for what Caffe's Python layers refuse."""
+def made_net(path: Path, phase: int, text: str | None = None) -> Any:
+    """The net of a file; RarError as `check_net`, and for all else that Caffe makes no net of.
+
+    text: what the file is when nobody has changed it; another one is tried in a process of its own first.
+    """
     check_net(path, phase)
+    if path.read_text(encoding="utf-8") != text and (why := try_net(path, phase)):
+        raise RarError(f"{path}: Caffe cannot make this net ({why}): {REMEDY}")
     try:
         return caffe.Net(str(path), phase)
     except (RuntimeError, ValueError, TypeError) as error:

@@ -78,6 +78,7 @@ class Preset:
     initialisation, weighting, policy, no_repeat: as the layers' own docstrings say (layers/initialisation.py,
         attention.py). Policy "fixed" walks through the face, inner landmarks first and the contour last.
     centre_seed: of the policies that draw.
+    flip_test: shapes are the means of those on the crop and on its mirror image: for users of the net, and not in it.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Preset:
     attention_peak: bool = False
     attention_lr: float = 1.0
     refinement_lr: float = 1.0
+    flip_test: bool = False
 
     @property
     def fit(self) -> FitSettings:

@@ -75,6 +75,11 @@ def files(preset: Preset, folder: Path) -> Iterator[tuple[Path, str]]:
     yield folder / "solver_warm_up.prototxt", HEADER + warm_up
 
 
+def unchanged(preset: Preset, name: str) -> str:
+    """The text of a preset's committed file when nobody has changed it."""
+    return next((text for path, text in files(preset, Path("prototxt", preset.name)) if path.name == name), "")
+
+
 def folder_of(preset: Preset, run: Path) -> Path:
     """Where the files of a preset are: its committed folder; without one prototxt/ in `run`, written now."""
     if preset.name in COMMITTED:

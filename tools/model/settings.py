@@ -157,6 +157,7 @@ SETTINGS: dict[str, Kind] = {
     "attention_peak": Switch(),
     "attention_lr": RATE,
     "refinement_lr": RATE,
+    "flip_test": Switch(),
 }
 
 

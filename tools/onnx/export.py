@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from layers.common.errors import RarError
 from layers.common.files import finished_file
 from layers.common.schemes import scheme, stored_text
 from layers.quiet import caffe
@@ -34,8 +35,10 @@ def export(preset: Preset, weights: Path, out: Path, *, rgb: bool = False, half:
 
     rgb: its input is images (N, S, S, 3), RGB of 8 bits, instead of the deploy net's (N, 3, S, S).
     half: weights are stored in 16 bits.
-    RarError when the weights are not those of the preset, and for a layer that ONNX cannot say.
+    RarError when the weights are not those of the preset, for a layer that ONNX cannot say, and for a flip test.
     """
+    if preset.flip_test:
+        raise RarError("an ONNX model takes a crop as it is: leave out flip_test, and average over its mirror image")
     proto = network.deploy(preset)
     net = net_from(proto, caffe.TEST)
     stored = read_weights(weights)

@@ -16,6 +16,7 @@ from layers.common.files import finished_file
 from tools import PROJECT
 from tools.common.paths import in_project
 from tools.common.version import commit
+from tools.evaluate import where
 from tools.evaluate.paper_tables import Found, read_head, tables
 from tools.evaluate.table import Table
 
@@ -25,6 +26,7 @@ PATH = click.Path(path_type=Path)
 # The pictures of a run, in the order in which they are read, and what they show.
 PICTURES = {
     "overlays": "Faces from the best to the worst: the initial shape, the final shape, the truth",
+    "worst": "The faces with the largest error: annotated in white, found in green",
     "attention": "Attention centres in order, and the way of every landmark",
     "steering": "Fig. 3: how the centre of a step steers the refinement",
     "compare": "Figs. 4 and 5: the full model above, its variants below",
@@ -93,23 +95,38 @@ def picture(path: Path, words: str) -> str:
     return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
 
 
-def gallery(found: Found) -> str:
-    """The pictures beside a results file, "" when there are none."""
-    places = {
-        name: [found.path.parent / "pictures" / f"{name}.png", found.path.parent / f"{name}.png"] for name in PICTURES
-    }
-    shown = [picture(path, PICTURES[name]) for name, paths in places.items() for path in paths if path.is_file()]
-    if not shown:
-        return ""
-    title = f"{found.model} ({found.path.parent})"
-    return f'<h2 id="{escape(found.path.parent.name)}">{escape(title)}</h2>{"".join(shown)}'
+def run_section(files: Sequence[Found]) -> str:
+    """One run: where the error of each of its results files lies, and the pictures beside them."""
+    folder = files[0].path.parent
+    names = ", ".join(dict.fromkeys(found.model for found in files))
+    heading = f'<h2 id="{escape(folder.name)}">{escape(f"{names} ({folder})")}</h2>'
+    return heading + "".join(map(where_section, files)) + gallery(folder)
+
+
+def gallery(folder: Path) -> str:
+    """The pictures of a run, "" when there are none."""
+    places = {name: [folder / "pictures" / f"{name}.png", folder / f"{name}.png"] for name in PICTURES}
+    return "".join(picture(path, PICTURES[name]) for name, paths in places.items() for path in paths if path.is_file())
+
+
+def where_section(found: Found) -> str:
+    """Where the error of a results file lies, folded; why that cannot be told where it cannot."""
+    title = f"Where the error lies: {found.path.name}"
+    try:
+        made = where.tables(where.evaluate(found.path))
+    except RarError as error:
+        return f'<p class="notes">{escape(f"{title}: {error}")}</p>'
+    return f"<details><summary>{escape(title)}</summary>{''.join(map(table_html, made))}</details>"
 
 
 def page(files: Sequence[Found]) -> str:
     """The whole page."""
     stale = "".join(f"<li>{escape(found.stale)}</li>" for found in files if found.stale)
-    runs = {found.path.parent: found for found in reversed(files) if not found.stale}  # several files share pictures
-    galleries = {folder.name: shown for folder, found in sorted(runs.items()) if (shown := gallery(found))}
+    runs: dict[Path, list[Found]] = {}
+    for found in files:
+        if not found.stale:
+            runs.setdefault(found.path.parent, []).append(found)
+    galleries = {folder.name: run_section(of_run) for folder, of_run in sorted(runs.items())}
     links = "".join(f'<a href="#{escape(name)}">{escape(name)}</a>' for name in galleries)
     drawing = (DOCS / "rar.svg").read_text(encoding="utf-8")
     return f"""<!doctype html>

@@ -25,6 +25,9 @@ from layers.common.prepared import PreparedSet
 from layers.common.shapes import FloatArray
 from tools.common.version import commit
 from tools.draw import style
+from tools.evaluate import where
+from tools.evaluate.bins import bins
+from tools.evaluate.face_properties import HIDDEN
 from tools.evaluate.table import Cell, Row, Table, as_markdown, as_text
 from tools.model.crop_detector import CropDetector
 from tools.model.options import data_option, in_run, preset_option, run_of, run_option
@@ -68,8 +71,8 @@ def disc(shape: FloatArray, name: str, crop_size: int, seed: int) -> Disc:
 class Measured(NamedTuple):
     """One model at one size of the disc.
 
-    NME (n,) of S_d, S_hat_0 and S_hat_T, and of S_hat_T's visible and hidden landmarks; the share of landmarks hidden.
-    Fractions; NaN where a face has no landmark of the kind.
+    NME (n,) of S_d, S_hat_0 and S_hat_T, and of S_hat_T's visible and hidden landmarks; the share (n,) of landmarks
+    hidden. Fractions; NaN where a face has no landmark of the kind.
     """
 
     s_d: FloatArray
@@ -77,10 +80,10 @@ class Measured(NamedTuple):
     final: FloatArray
     visible: FloatArray
     hidden: FloatArray
-    share: float
+    share: FloatArray
 
     def cells(self) -> tuple[Cell, ...]:
-        means = [self.share, *(float(np.mean(part)) for part in (self.s_d, self.initial, self.final))]
+        means = [float(np.mean(part)) for part in (self.share, self.s_d, self.initial, self.final)]
         means += [
             float(np.nanmean(part)) if np.isfinite(part).any() else np.nan for part in (self.visible, self.hidden)
         ]
@@ -102,7 +105,25 @@ def measure(detector: CropDetector, faces: PreparedSet, size: float, seed: int) 
     seen, unseen = (
         metrics.visible_errors(found_shapes[:, -1], truth, which, faces.scheme, "pupil") for which in (~hidden, hidden)
     )
-    return Measured(whole[:, 0], whole[:, 1], whole[:, 2], seen, unseen, float(hidden.mean()))
+    return Measured(whole[:, 0], whole[:, 1], whole[:, 2], seen, unseen, hidden.mean(axis=-1))
+
+
+def by_share(name: str, measured: Sequence[Measured], steps: int, seed: int) -> Table:
+    """One model's error by the share of landmarks hidden, whatever the disc.
+
+    A face counts once in a row, with the mean over its pictures there, so that the faces of a row are independent.
+    """
+    share = 100 * np.stack([one.share for one in measured])  # (sizes, n)
+    errors = np.stack([np.stack([one.s_d, one.initial, one.final], axis=-1) for one in measured])
+    rows = []
+    for part in bins(share.ravel(), HIDDEN):
+        inside = part.members.reshape(share.shape)
+        counts = inside.sum(axis=0)
+        means = (errors * inside[..., None]).sum(axis=0)[counts > 0] / counts[counts > 0, None]
+        rows.append(Row(part.label(" %"), where.cells(means, seed)))
+    title = f"By the share of landmarks hidden, {name}, all discs together, per cent of the inter-pupil distance"
+    notes = ("a face counts once in a row, with the mean over its pictures there", *where.NOTES)
+    return Table(f"occlusion_share_{name}", title, "hidden", where.columns_for(steps), tuple(rows), notes)
 
 
 def figure(found: dict[str, list[Measured]], title: str, width: int = 860, height: int = 480) -> Figure:
@@ -154,9 +175,10 @@ def main(
         for size, one in zip(SIZES, measured, strict=True)
     ]
     table = Table("occlusion", title, "model, size", COLUMNS, tuple(rows), tuple(notes))
+    shares = [by_share(name, measured, preset(name).steps, seed) for name, measured in found.items()]
     with finished_file(out / "occlusion.md") as part:
-        part.write_text(as_markdown([table]), encoding="utf-8")
-    print(as_text([table]))
+        part.write_text(as_markdown([table, *shares]), encoding="utf-8")
+    print(as_text([table, *shares]))
     print(style.save(figure(found, title), out / "occlusion.png"))
 
 

@@ -15,9 +15,9 @@ FACES = 100  # the statistics need no more, and vgg19 takes a second a face
 def standardise_features(net: Any, faces: int = FACES) -> None:
     """Measure mean and variance of every feature of phi_0 over training faces and set them in the BatchNorm blobs.
 
-    net: the end-to-end training net with warmed-up weights. faces: so many at least, in whole mini-batches. The statistics are those of the first step and stay as
-    they are: two faces are too few to keep them running. RarError when the features are all alike, as in an untrained
-    or dead net.
+    net: the end-to-end training net with warmed-up weights. faces: so many at least, in whole mini-batches. The
+    statistics are those of the first step and stay as they are: two faces are too few to keep them running. RarError
+    when the features are all alike, as in an untrained or dead net.
     """
     first = next(layer for layer, tops in net.top_names.items() if "pooled_0" in tops)
     rows: list[Any] = []

@@ -17,9 +17,10 @@ from data_prep.live.workers import end_workers
 from layers.common.errors import RarError
 from layers.quiet import caffe
 from tools.model.caffe_net import forward
-from tools.model.net_files import check_net, read_solver
+from tools.model.net_files import REMEDY, check_net, read_solver
 from tools.model.presets import Phase
 from tools.model.run_record import RunRecord
+from tools.model.trial import try_solver
 from tools.model.weight_file import read_weights
 from tools.model.weights import load_weights, save_weights
 from tools.train.feature_statistics import standardise_features
@@ -65,11 +66,23 @@ def write_solver(
 
 
 class PhaseTrainer:
-    """Trains one phase in `folder`, from `start` weights or from its last snapshot; this is rank 0 of `ranks`."""
+    """Trains one phase in `folder`, from `start` weights or from its last snapshot; this is rank 0 of `ranks`.
+
+    template: its committed solver file; edited: whether a person has changed that or its net.
+    """
 
     def __init__(
-        self, name: str, template: Path, phase: Phase, record: RunRecord, seed: int, data: Path, ranks: Single
+        self,
+        name: str,
+        template: Path,
+        edited: bool,
+        phase: Phase,
+        record: RunRecord,
+        seed: int,
+        data: Path,
+        ranks: Single,
     ) -> None:
+        self.template, self.edited = template, edited
         self.name, self.phase, self.folder, self.ranks = name, phase, record.folder, ranks
         self.snapshots = Snapshots(record, name)
         self.solver_file, self.validation_faces = write_solver(
@@ -90,6 +103,8 @@ class PhaseTrainer:
         """
         if self.done:
             return self.snapshots.result
+        if self.edited and (why := try_solver(self.solver_file)):
+            raise RarError(f"{self.template}: Caffe cannot train this ({why}): {REMEDY}")
         solver = caffe.SGDSolver(str(self.solver_file))
         if stop:
             raise Stopped(f"stopped before {self.name}: run the same command to go on")

@@ -16,8 +16,8 @@ from layers.quiet import caffe
 from tools.common.gpu import check_gpu, use_gpu
 from tools.common.stopping import stop_requests
 from tools.model.about import write_about
-from tools.model.presets import Phase, preset
-from tools.model.prototxt import folder_of
+from tools.model.presets import COMMITTED, Phase, preset
+from tools.model.prototxt import folder_of, unchanged
 from tools.model.vgg19.weights import default_weights
 from tools.train.data import check_data
 from tools.train.identity import identity, with_lengths
@@ -89,8 +89,12 @@ def final_weights(wanted: Training, ranks: Single) -> Path:
     folder = folder_of(chosen, wanted.out)
 
     def trainer(phase_name: str, suffix: str, phase: Phase) -> PhaseTrainer:
-        solver = folder / f"solver{suffix}.prototxt"
-        return PhaseTrainer(phase_name, solver, phase, record, wanted.seed, wanted.data, ranks)
+        names = [f"{kind}{suffix}.prototxt" for kind in ("solver", "train_val")]
+        edited = chosen.name in COMMITTED and any(
+            (folder / name).read_bytes() != unchanged(preset(wanted.name), name).encode() for name in names
+        )
+        solver = folder / names[0]
+        return PhaseTrainer(phase_name, solver, edited, phase, record, wanted.seed, wanted.data, ranks)
 
     warm_up = None if wanted.warm_up else trainer("warm_up", "_warm_up", chosen.warm_up)
     rar = trainer("rar", "", chosen.end_to_end)

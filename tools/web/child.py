@@ -122,12 +122,14 @@ async def _reply(process: Process) -> Answer:
 
 
 async def _kill(process: Process) -> None:
+    assert process.stdin and process.stdout
     try:
         await asyncio.wait_for(process.wait(), DYING)
     except TimeoutError:
         process.kill()
+        while await process.stdout.read(NOISE):  # what is left of a reply: asyncio waits until it is read
+            pass
         await process.wait()
-    assert process.stdin
     process.stdin.close()
     with contextlib.suppress(OSError):  # of a picture that it has not read to the end
         await process.stdin.wait_closed()

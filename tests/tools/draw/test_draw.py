@@ -327,7 +327,7 @@ def test_command_writes_every_picture_and_prints_its_path(
     arguments = ["--results", tmp_path / "r.json", "--data", prepared, "--log", tmp_path / "log.csv"]
     out = tmp_path / "pictures"
     done = CliRunner().invoke(main, [str(a) for a in (*arguments, "--out", out, "--faces", 2)], catch_exceptions=False)
-    names = ["overlays", "attention", "steering", "centres", "stages", "ced", "loss"]
+    names = ["overlays", "worst", "attention", "steering", "centres", "stages", "ced", "loss"]
     assert done.output.split() == [str(out / f"{name}.png") for name in names]
     assert sorted(path.name for path in out.iterdir()) == sorted(f"{name}.png" for name in names)
     assert all(cv2.imread(str(out / f"{name}.png")).std() > 5 for name in names)

@@ -60,6 +60,19 @@ def test_the_seed_of_a_training_is_kept_where_it_is_known(tmp_path: Path, make_r
         assert ('"seed"' in path.read_text()) == (seed is not None)
 
 
+def test_hidden_landmarks_are_kept_where_they_are_told(tmp_path: Path, make_results: MakeResults) -> None:
+    results, path = make_results({"helen": 2}), tmp_path / "results.json"
+    flags = np.arange(68) % 2
+    told = (dataclasses.replace(results.faces[0], hidden=flags), results.faces[1])
+    write_results(path, dataclasses.replace(results, faces=told))
+    first, second = read_results(path).faces
+    assert first.hidden is not None and first.hidden.tolist() == flags.tolist()
+    assert second.hidden is None and path.read_text().count('"hidden"') == 1
+    for bad, message in ((flags[:5], "hidden has the shape"), (2 * flags, "else than 0 and 1")):
+        with pytest.raises(RarError, match=f"helen/1: {message}|helen/1: hidden holds something {message}"):
+            write_results(path, dataclasses.replace(results, faces=(dataclasses.replace(told[0], hidden=bad),)))
+
+
 def test_written_again_it_is_the_same_file(written: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.json"
     write_results(again, read_results(written))

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 
 from data_prep.images import read_upright
 from tests.conftest import packages
+from tests.killing import Killed, stamped
 from tests.tools.many.commands import PATIENCE, PYTHON, command, listening, run, running, scheduler, until, workers_of
 from tests.tools.small import SMALL, write_project
 from tools.detect import Detector
@@ -157,6 +158,23 @@ def test_whatever_is_killed_nothing_is_lost_or_repeated(work: Work, undisturbed:
     assert rows(tmp_path) == rows(undisturbed)
     del before[torn]
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.slow
+def test_killed_twenty_times_at_any_moment(work: Work, undisturbed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def finished() -> set[Hashable]:
+        return stamped(*parts(out))
+
+    def begin() -> None:
+        shutil.rmtree(out, ignore_errors=True)
+
+    def check() -> None:
+        assert rows(out) == rows(undisturbed)
+        assert len(parts(out)) == len(parts(undisturbed))
+
+    Killed(work.command(out, "--workers", "2"), begin, finished).often(9, check)
 
 
 def test_a_picture_that_kills_is_named_and_the_rest_is_done(work: Work, undisturbed: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from layers import base
 from layers.common.errors import RarError
 from layers.common.prepared import PreparedSet
-from layers.common.shapes import FloatArray
+from layers.common.schemes import scheme
+from layers.common.shapes import FloatArray, mirror_shape
 from tests.layers import strict_arrays
 from tests.tools.small import SMALL
 from tools.model.crop_detector import CropDetector
@@ -98,3 +100,37 @@ def test_weights_of_another_preset_are_refused(weights: Path) -> None:
     """The committed net of `tiny` is larger than the small one these weights are for."""
     with pytest.raises(RarError, match="it is for another net"):
         CropDetector(TINY, weights)
+
+
+def test_a_flip_test_averages_over_the_mirror_image(
+    detector: CropDetector, weights: Path, deploy: Path, crops: Array
+) -> None:
+    """So of a face and of its mirror image it finds the same, mirrored; each alone differs."""
+    both = CropDetector(replace(SMALL, flip_test=True), weights, deploy)
+    mirrored = crops[:, :, ::-1]
+    for name in ("s_d", "stages"):
+        one, other = (getattr(both.detect(images), name) for images in (crops, mirrored))
+        np.testing.assert_allclose(mirror_shape(other, scheme("68"), SMALL.crop_size), one, atol=1e-3)
+        plain, turned = (getattr(detector.detect(images), name) for images in (crops, mirrored))
+        assert np.abs(mirror_shape(turned, scheme("68"), SMALL.crop_size) - plain).max() > 0.1
+        np.testing.assert_allclose(one, (plain + mirror_shape(turned, scheme("68"), SMALL.crop_size)) / 2, atol=1e-3)
+    np.testing.assert_array_equal(both.detect(crops).centres, detector.detect(crops).centres)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"s_hat_3"', '"s_hat_4"', "no layer makes 's_hat_3'"),
+        ("dim: 64 dim: 64", "dim: 32 dim: 32", "'data' is of (3, 32, 32), not of (3, 64, 64)"),
+    ],
+)
+def test_another_net_than_the_presets(
+    old: str, new: str, said: str, weights: Path, deploy: Path, tmp_path: Path
+) -> None:
+    """Caffe makes it, and the detector says what it lacks."""
+    text = deploy.read_text()
+    assert old in text
+    (tmp_path / "deploy.prototxt").write_text(text.replace(old, new))
+    with pytest.raises(RarError) as refused:
+        CropDetector(SMALL, weights, tmp_path / "deploy.prototxt")
+    assert str(refused.value).startswith(f"{tmp_path / 'deploy.prototxt'}: {said}: mend it")

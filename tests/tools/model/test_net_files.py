@@ -8,9 +8,11 @@ import pytest
 
 from layers.common.errors import RarError
 from layers.quiet import caffe
+from tools.model import net_files
 from tools.model.net_files import check_net, made_net, read_solver
-from tools.model.presets import COMMITTED
-from tools.model.prototxt import PROTOTXT
+from tools.model.presets import COMMITTED, TINY
+from tools.model.prototxt import PROTOTXT, unchanged
+from tools.model.trial import try_net
 
 
 @pytest.mark.parametrize("name", COMMITTED)
@@ -62,6 +64,40 @@ def test_a_mistake_in_a_net(old: str, new: str, said: str, tmp_path: Path) -> No
     with pytest.raises(RarError) as refused:
         made_net(tmp_path / "net.prototxt", caffe.TEST)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("kernel_size: 3", "kernel_size: 300", "layer 'conv1_1': Check failed: "),
+        ("num_output: 32", "num_output: 0", "layer 'conv2_1': Check failed: num_output_ > 0"),
+        ("dim: 64 dim: 64", "dim: 64 dim: 64000000", "layer 'data': Check failed: "),
+        ("num_output: 32", "num_output: 999999999", "layer 'conv2_1': "),
+    ],
+)
+def test_sizes_that_do_not_fit(old: str, new: str, said: str, tmp_path: Path) -> None:
+    """Caffe ends the process that finds them: it is not this one."""
+    text, file = (PROTOTXT / "tiny" / "deploy.prototxt").read_text(), tmp_path / "net.prototxt"
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(RarError) as refused:
+        made_net(file, caffe.TEST, text)
+    line = str(refused.value)
+    assert line.startswith(f"{file}: Caffe cannot make this net ({said}") and line.endswith("make prototxt")
+
+
+@pytest.mark.parametrize("name", ["compact", "tiny"])
+def test_what_is_right_passes_the_trial(name: str) -> None:
+    assert try_net(PROTOTXT / name / "deploy.prototxt", caffe.TEST) is None
+
+
+def test_only_what_was_changed_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, tried, file = (PROTOTXT / "tiny" / "deploy.prototxt").read_text(), list[Path](), tmp_path / "net.prototxt"
+    monkeypatch.setattr(net_files, "try_net", lambda path, phase: tried.append(path))
+    for content in (text, text + "# mine\n"):
+        file.write_text(content)
+        made_net(file, caffe.TEST, unchanged(TINY, "deploy.prototxt"))
+    assert tried == [file]
 
 
 def test_a_wrong_word_in_a_python_layer(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ import pytest
 from layers.common import paper
 from layers.common.errors import RarError
 from layers.common.schemes import SCHEMES
-from tools.model.presets import PRESETS, VGG19, VGG19_128, Preset, preset
+from tools.model.presets import PRESETS, VGG19, VGG19_128, VGG19_PLUS, Preset, preset
 from tools.model.settings import SETTINGS
 
 ALL = pytest.mark.parametrize("name", list(PRESETS))
+NETWORK = ("stages", "pretrained", "reduction", "deconv6", "deconv7", "steps", "landmarks", "basis_size", "stage_lr")
 
 
 def test_vgg19_is_the_papers_network() -> None:
@@ -29,14 +30,26 @@ def test_vgg19_is_the_papers_network() -> None:
     assert (VGG19.initialisation, VGG19.weighting) == ("robust", "gaussian")
 
 
-def test_vgg19_128_differs_in_what_is_measured_in_pixels_alone() -> None:
+def test_vgg19_has_nothing_that_the_paper_does_not_have() -> None:
+    """The CNN learns in both phases, no mean shift, the robust start over the paper's own basis, its mini-batch."""
+    assert (VGG19.cnn_lr, VGG19.shift_radius, VGG19.batch_size) == (1, 0, 2)
+    assert (VGG19.support, VGG19.fit.supports) == (0, (40, 100))
+    assert VGG19.refinement_weight == VGG19.reward_weight  # (18) has one weight for both
+
+
+def test_vgg19_plus_is_it_with_our_additions() -> None:
+    same = ("crop_size", "alpha", *NETWORK, "cnn_lr")
+    assert all(getattr(VGG19, field) == getattr(VGG19_PLUS, field) for field in same)
+    assert VGG19_PLUS.shift_radius and VGG19_PLUS.support < VGG19.basis_size
+
+
+def test_vgg19_128_differs_from_it_in_what_is_measured_in_pixels_and_in_the_mini_batch() -> None:
     assert VGG19_128.alpha == 64
     assert VGG19_128.squared_scale == 4
-    network = ("stages", "pretrained", "reduction", "deconv6", "deconv7", "steps", "landmarks", "stage_lr")
-    start = ("basis_size", "support", "inlier_threshold")
-    assert all(getattr(VGG19, field) == getattr(VGG19_128, field) for field in network + start)
-    assert VGG19.shift_radius == 2 * VGG19_128.shift_radius
-    assert 2 * VGG19.shift_scale == VGG19_128.shift_scale  # per px
+    same = (*NETWORK, "support", "inlier_threshold")
+    assert all(getattr(VGG19_PLUS, field) == getattr(VGG19_128, field) for field in same)
+    assert VGG19_PLUS.shift_radius == 2 * VGG19_128.shift_radius
+    assert 2 * VGG19_PLUS.shift_scale == VGG19_128.shift_scale  # per px
 
 
 def test_a_variant_is_a_preset_with_other_settings() -> None:

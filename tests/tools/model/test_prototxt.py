@@ -109,11 +109,11 @@ def python_parameters(net: Any, name: str) -> list[dict[str, Any]]:
 
 @ALL
 def test_nets_have_the_papers_numbers(preset: str) -> None:
-    """Batch 2, T = 15 steps of two LSTMs, alpha 128 px at 256."""
+    """The mini-batch, 2 but for vgg19_plus; T = 15 steps of two LSTMs, alpha 128 px at 256."""
     net = read_net(preset, "train_val")
     samples = python_parameters(net, "SampleLayer")
     assert samples == [
-        {"source": "$DATA/train", "batch_size": 2},
+        {"source": "$DATA/train", "batch_size": 16 if preset == "vgg19_plus" else 2},
         {"source": "$DATA/$TEST_SET", "batch_size": 1},
     ]
     assert len(of_type(net, "LSTMUnit")) == 2 * 15
@@ -172,7 +172,8 @@ def test_the_files_can_be_read_by_people(preset: str) -> None:
     """Short, a comment before each part, JSON in single quotes, numbers as they were written."""
     text = (PROTOTXT / preset / "train_val.prototxt").read_text()
     assert text.count("\n") <= 2200
-    assert """param_str: '{"source": "$DATA/train", "batch_size": 2}'""" in text
+    batch = PRESETS[preset].batch_size
+    assert f"""param_str: '{{"source": "$DATA/train", "batch_size": {batch}}}'""" in text
     assert "\\" not in text
     assert "# Step 3: attention centre, eq. (12)" in text
     assert text.count("# Step 14: ") == text.count("# Step 0: ") >= 6

@@ -186,6 +186,11 @@ def test_a_policy_that_draws_in_training_alone_is_the_argmax(weights: Path, crop
     assert (fixed == network.fixed_order(SMALL)).all() and not (chosen == fixed).all()
 
 
+def test_a_flip_test_is_refused(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(RarError, match="takes a crop as it is: leave out flip_test"):
+        export(replace(SMALL, flip_test=True), weights, tmp_path / "m.onnx")
+
+
 def test_a_random_start_is_refused(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(RarError, match=r"layer initialisation \(InitialisationLayer\) cannot be exported to ONNX"):
         export(replace(SMALL, initialisation="random"), weights, tmp_path / "rar.onnx")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -71,6 +72,20 @@ def test_tables_and_pictures_are_in_it(page: str) -> None:
     assert "<td>RAR (paper)</td><td>4.30</td>" in page
     assert page.count("<img ") == 1 and "Error by stage" in page
     assert "Ablations of vgg19 on helen" in page
+
+
+def test_each_run_says_where_its_error_lies(page: str) -> None:
+    assert page.count("Where the error lies: results.json") == 2
+    assert "Error by part, vgg19, per cent" in page and "The 10 faces with the largest error, vgg19" in page
+
+
+def test_a_run_that_cannot_say_it_says_why(tmp_path: Path, make_results: Callable[..., Results]) -> None:
+    """Shapes of 68 points on 29 drawn ones, with no face to learn the map on: the page is written all the same."""
+    made = make_results({"cofw": 2}, raw="synthetic")
+    faces = tuple(dataclasses.replace(face, ground_truth=face.ground_truth[:29]) for face in made.faces)
+    put(dataclasses.replace(made, truth_scheme="29", faces=faces), tmp_path / "runs/a", b"a")
+    report.main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out.html")], standalone_mode=False)
+    assert "no face of the subset train to learn" in (tmp_path / "out.html").read_text(encoding="utf-8")
 
 
 def test_names_are_text(page: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.tools.small import SMALL
 from tools.model import crop_detector, presets
 from tools.test import occlusion as test_occlusion
-from tools.test.occlusion import SIZES, disc
+from tools.test.occlusion import SIZES, Measured, disc
 
 
 @pytest.fixture
@@ -37,6 +37,22 @@ def test_a_disc_covers_its_share_of_the_face(face: np.ndarray) -> None:
     np.testing.assert_array_equal(cover.over(black, 0), black)
 
 
+def test_errors_by_share_count_a_face_once_a_row() -> None:
+    """30 faces at three sizes: nothing hidden at the first, a fifth at both others, with errors 4 and 6 per cent."""
+    faces = np.ones(30)
+    sizes = [
+        Measured(2 * start * faces, start * faces, last * faces, faces, faces, share * faces)
+        for start, last, share in ((0.03, 0.02, 0.0), (0.05, 0.04, 0.25), (0.07, 0.06, 0.2))
+    ]
+    table = test_occlusion.by_share("tiny", sizes, 2, 0)
+    found = {row.label: dict(zip(table.columns, (cell.value for cell in row.cells), strict=True)) for row in table.rows}
+    assert list(found) == ["none", "20 to 30 %"]
+    none, some = found.values()
+    assert none["faces"] == some["faces"] == 30
+    assert [some[name] for name in ("S_d", "S_hat_0", "S_hat_2", "change")] == pytest.approx([12, 6, 5, -1])
+    assert none["S_hat_2"] == pytest.approx(2)
+
+
 def test_the_command_measures_every_size(
     trained: Path,
     small_project: Path,
@@ -50,10 +66,12 @@ def test_the_command_measures_every_size(
     model = ["--model", "tiny", str(trained / "rar_iter_12.caffemodel")]
     arguments = [*model, "--data", str(prepared / "helen"), "--out", str(tmp_path)]
     test_occlusion.main(arguments, standalone_mode=False)
-    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("tiny, ")]
+    printed = capsys.readouterr().out
+    rows = [line.split() for line in printed.splitlines() if line.startswith("tiny, ")]
     assert [row[1] for row in rows] == [f"{size:g}" for size in SIZES]
     shares = [float(row[2]) for row in rows]
     assert shares[0] == 0 and shares == sorted(shares) and shares[-1] > 10
     assert rows[0][6] == rows[0][5] and rows[0][7] == "-", "nothing hidden: the visible landmarks are all of them"
+    assert "By the share of landmarks hidden, tiny" in printed
     assert cv2.imread(str(tmp_path / "occlusion.png")).std() > 5
     assert "sha256" in (tmp_path / "occlusion.md").read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.small import LOG_EVERY, SMALL
+from tests.tools.small import LOG_EVERY, SMALL, files
 from tests.tools.train.runs import RunThere, train
 from tools.model import presets, prototxt
 from tools.model.presets import Preset
@@ -30,6 +30,7 @@ def here(project: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     """here(OPTION, ..., preset=SMALL): run tools.train in this process, in the project's folder."""
     monkeypatch.chdir(project)
     monkeypatch.setattr(prototxt, "PROTOTXT", project / "prototxt")
+    monkeypatch.setattr(prototxt, "files", files)
     monkeypatch.setattr(phase, "LOG_EVERY", LOG_EVERY)
     for name in ("DATA", "TEST_SET"):
         monkeypatch.setenv(name, "put back afterwards")

@@ -7,28 +7,25 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from layers.common.errors import RarError
 from layers.common.files import alone, file_entry
 from layers.common.shape_pool import FILE as POOL
 from tests.conftest import prepare_drawn
+from tests.killing import Killed, stamped
 from tests.tools.small import LOG_EVERY, SMALL, write_project
 from tests.tools.train.runs import RunThere, assert_same_run, read_log, train
-from tools.build.environment import caffe_environment
 from tools.model.presets import Preset
 from tools.model.run_record import read_record
 from tools.train.identity import differences
 
 Here = Callable[..., None]
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # as run_there
 
 
 def stopped(project: Path, run_there: RunThere, at: str = "10 SIGKILL") -> Path:
@@ -245,34 +242,20 @@ def test_one_process_for_a_folder(here: Here, project: Path) -> None:
         pass
 
 
-KILLS = 20
-
-
 @pytest.mark.slow
-def test_killed_twenty_times_at_any_moment(
-    project: Path, finished: Path, prepared: Path, run_there: RunThere
-) -> None:
+def test_killed_twenty_times_at_any_moment(project: Path, finished: Path, prepared: Path) -> None:
     """While it starts, reads, trains, writes a snapshot or ends a phase: the end is the same, to the last bit."""
-    rng, kills, started = np.random.default_rng(5), 0, time.monotonic()
     out = project / "out"
-    assert train(run_there, project).returncode == 0
-    once = time.monotonic() - started
-    while kills < KILLS:
-        shutil.rmtree(out)
-        for _ in range(4):
-            env = {**os.environ, **caffe_environment(), **ONE_THREAD, "DATA": str(prepared)}
-            words = ["--preset", "tiny", "--data", str(prepared), "--out", "out"]
-            command = [sys.executable, "-m", "tests.tools.small", *words]
-            with subprocess.Popen(command, cwd=project, env=env, stdout=-3, stderr=-3) as process:
-                try:
-                    process.wait(rng.uniform(0.2, 1.0) * once)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    kills += 1
-        done = train(run_there, project)
-        assert done.returncode == 0, done.stderr[-2000:]
-        assert "Traceback" not in done.stderr
-        assert_same_run(out, finished)
+    command = [sys.executable, "-m", "tests.tools.small", "--preset", "tiny", "--data", str(prepared), "--out", "out"]
+
+    def phases() -> set[Hashable]:
+        return stamped(*(path for name in ("warm_up", "rar") if (path := out / f"{name}.caffemodel").exists()))
+
+    def begin() -> None:
+        shutil.rmtree(out, ignore_errors=True)
+
+    killed = Killed(command, begin, phases, cwd=project, DATA=str(prepared))
+    killed.often(5, lambda: assert_same_run(out, finished))
 
 
 # Runs that were begun before there was a record -----------------------------------------------------------------------

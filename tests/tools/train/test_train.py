@@ -188,6 +188,27 @@ def test_a_net_that_diverges_stops_the_run(project: Path, run_there: RunThere) -
     assert record is not None and not record.snapshots.get("rar")
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("train_val_warm_up", "num_output: 32", "num_output: 0", "layer 'conv2_1': Check failed: num_output_ > 0"),
+        ("solver_warm_up", 'lr_policy: "poly"', 'lr_policy: "step"', "Check failed: this->param_.stepsize() > 0"),
+    ],
+)
+def test_a_net_that_caffe_dies_of_is_one_line(
+    name: str, old: str, new: str, said: str, project: Path, run_there: RunThere
+) -> None:
+    """A person may have changed it."""
+    file = project / "prototxt" / "tiny" / f"{name}.prototxt"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new, 1))
+    done = train(run_there, project)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.splitlines()[-1].startswith(
+        f"error: {project / 'prototxt/tiny/solver_warm_up.prototxt'}: Caffe cannot train this ({said}"
+    )
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(here: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refinement, "refinement_loss", lambda *_: np.inf)
     with pytest.raises(RarError, match="loss_refinement_0 is not finite at iteration 1: lower base_lr in out/rar_s"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from tests.tools.web.pictures import FACE, bad, good, jpeg
 from tools.web.limits import MOST_WAITING
 
 LOAD_SECONDS = float(os.environ.get("LOAD_SECONDS", "10"))
+PARTS = 6  # of the load, each with figures of its own
 VISITORS, PAUSE = 2 * MOST_WAITING, 0.5  # s until somebody who was refused comes again
 HELD = 100  # MiB that the server may keep of what many pictures at once had, to use it again
 GROWTH = 8  # MiB that a process may vary by: a fifth of what pictures and answers of 100 requests have
@@ -54,6 +56,27 @@ def lowest(server: Server, kinds: list[tuple[str, bytes]]) -> tuple[float, float
     return min(servers), min(workers)
 
 
+def status_of(server: Server, stored: bytes, name: str) -> int:
+    """0 when there is no answer."""
+    try:
+        return server.detect(stored, name)[0]
+    except OSError:
+        return 0
+
+
+def watched(server: Server, seconds: float) -> str:
+    """Least and most memory in the next seconds, looked at twenty times."""
+    seen = []
+    for _ in range(20):
+        time.sleep(seconds / 20)
+        with contextlib.suppress(ValueError, OSError):  # between two workers
+            seen.append(memory(server))
+    if not seen:
+        return "no worker"
+    servers, workers = zip(*seen, strict=True)
+    return f"{min(servers):.0f}-{max(servers):.0f}, {min(workers):.0f}-{max(workers):.0f}"
+
+
 @pytest.mark.parametrize("requests", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_memory_stays_flat(server: Server, requests: int) -> None:
     kinds = pictures()
@@ -66,7 +89,10 @@ def test_memory_stays_flat(server: Server, requests: int) -> None:
 
 @pytest.mark.slow
 def test_under_load(server: Server) -> None:
-    """LOAD_SECONDS of more visitors than the queue takes: each is answered or told to come again, memory stays flat."""
+    """LOAD_SECONDS of more visitors than the queue takes: each is answered or told to come again, memory stays flat.
+
+    LOAD_SECONDS=1800 is the half hour of docs/limits.md.
+    """
     kinds, number, answers = pictures(), count(), Counter[int]()
     lowest(server, kinds)
     before, end = lowest(server, kinds), time.monotonic() + LOAD_SECONDS
@@ -82,9 +108,12 @@ def test_under_load(server: Server) -> None:
         return told
 
     with ThreadPoolExecutor(VISITORS) as visitors:
-        for told in visitors.map(lambda _: visit(), range(VISITORS)):
-            answers += told
+        told = [visitors.submit(visit) for _ in range(VISITORS)]
+        busy = [watched(server, LOAD_SECONDS / PARTS) for _ in range(PARTS)]
+        answers.update(status for one in told for status in one.result().elements())
+    print(f"{dict(answers)} answers by status in {LOAD_SECONDS:g} s")
+    print(f"least and most MiB of server and worker in each {LOAD_SECONDS / PARTS:g} s:", *busy, sep="\n", flush=True)
     after = lowest(server, kinds)
-    print(f"{dict(answers)} answers by status in {LOAD_SECONDS:g} s; MiB of server and worker {before} -> {after}")
+    print(f"{before} -> {after} without load")
     assert set(answers) == {200, 422, 503}
     assert after[1] - before[1] < GROWTH and after[0] - before[0] < HELD

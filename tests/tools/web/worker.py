@@ -1,15 +1,8 @@
-"""tools.web.worker on the small preset: PROTOTXT is the folder of its prototxt."""
+"""tools.web.worker on the small preset."""
 
 from __future__ import annotations
 
-import os
-import runpy
-from pathlib import Path
-
-from tests.tools.small import SMALL
-from tools.model import crop_detector, presets
+from tests.tools.on_small import run
 
 if __name__ == "__main__":
-    crop_detector.PROTOTXT = Path(os.environ["PROTOTXT"])
-    presets.PRESETS["tiny"] = SMALL
-    runpy.run_module("tools.web.worker", run_name="__main__", alter_sys=True)
+    run("tools.web.worker")

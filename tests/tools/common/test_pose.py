@@ -11,7 +11,7 @@ from data_prep.synthetic_faces.model import Expression, Identity
 from data_prep.synthetic_faces.pose import Pose, rotation
 from data_prep.synthetic_faces.surface import Surface
 from layers.common.schemes import FIVE_OF_68
-from tools.detect.pose import angles, head_pose, mean_face
+from tools.common.pose import angles, head_pose, mean_face
 
 
 def head(identity: Identity, expression: Expression, turned: tuple[float, float, float]) -> np.ndarray:
