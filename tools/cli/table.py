@@ -207,6 +207,6 @@ PLAIN = {
     "doctor": "what this machine has and lacks",
     "lock": "fix the packages of the groups after a change of their pins",
     "self-test": "the project's tests, all that this machine can run",
-    "lint": "ruff and mypy",
+    "lint": "ruff, mypy, hadolint",
     "docs": "the documentation as a web site",
 }
