@@ -20,14 +20,18 @@ from tools.web.turns import Turns
 from tools.web.upload import Uploads
 
 DETECT = "/detect"
+ENDING = "The server is ending. Try again later."
 GONE = Response(status_code=499)  # nobody reads it
 
 
-def make_app(child: Child, names: Iterable[str], *, addresses: bool) -> Starlette:
-    """The application. names, addresses: by which browsers may call it, as in Guard."""
+def make_app(child: Child, names: Iterable[str], ending: asyncio.Event, *, addresses: bool) -> Starlette:
+    """The application. names, addresses: by which browsers may call it, as in Guard. ending: the server stops."""
     turns, uploads = Turns(child), Uploads()
 
     async def detect(request: Request) -> Response:
+        return await _unless_ending(ending, answered(request))
+
+    async def answered(request: Request) -> Response:
         """POST a picture's file, ?name= its name: answer.Answerer's JSON, or {"error": a sentence}."""
         name = request.query_params.get("name", "")[:MOST_NAME] or "the picture"
         try:
@@ -54,6 +58,19 @@ def _file(file: site.File) -> Callable[[Request], Awaitable[Response]]:
         return Response(file.content, media_type=file.type, headers=headers)
 
     return served
+
+
+async def _unless_ending(ending: asyncio.Event, work: Coroutine[None, None, Response]) -> Response:
+    """What `work` returns; Refused, and `work` is cancelled, when the server ends before."""
+    working, waiting = asyncio.create_task(work), asyncio.create_task(ending.wait())
+    try:
+        await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Refused(503, ENDING)
+        return working.result()
+    finally:
+        working.cancel()
+        waiting.cancel()
 
 
 async def _unless_gone(request: Request, work: Coroutine[None, None, Answer]) -> Answer:

@@ -41,6 +41,7 @@ class Child:
         self._command = [sys.executable, "-m", WORKER, preset, str(weights), str(seconds)]
         self._seconds = seconds
         self._starting: asyncio.Task[Running] | None = None
+        self._closed = False
 
     async def start(self) -> None:
         """RarError when it cannot work, as when the weights are missing."""
@@ -61,11 +62,17 @@ class Child:
         except (asyncio.IncompleteReadError, OSError):
             why = "cannot be worked on, it ends the program that tries to: save it anew, or choose another"
         await self.stop()
-        self._begin()  # so that the next visitor need not wait for it
+        if not self._closed:
+            self._begin()  # so that the next visitor need not wait for it
         raise Refused(422, f"{name} {why}")
 
+    async def close(self) -> None:
+        """Kill it for good."""
+        self._closed = True
+        await self.stop()
+
     async def stop(self) -> None:
-        """Kill it."""
+        """Kill it; the next that is asked is a new one."""
         starting, self._starting = self._starting, None
         if starting is None:
             return
@@ -127,8 +134,9 @@ async def _kill(process: Process) -> None:
         await asyncio.wait_for(process.wait(), DYING)
     except TimeoutError:
         process.kill()
-        while await process.stdout.read(NOISE):  # what is left of a reply: asyncio waits until it is read
-            pass
+        with contextlib.suppress(RuntimeError):  # another task reads it
+            while await process.stdout.read(NOISE):  # what is left of a reply: asyncio waits until it is read
+                pass
         await process.wait()
     process.stdin.close()
     with contextlib.suppress(OSError):  # of a picture that it has not read to the end

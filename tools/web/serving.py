@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 from collections.abc import Iterable
@@ -19,6 +20,18 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 FAREWELL = 1  # s for answers under way when the server is told to end
 
 
+class Server(uvicorn.Server):
+    """One that sets `ending` before it waits for what is under way."""
+
+    def __init__(self, ending: asyncio.Event, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending.set()
+        await super().shutdown(sockets)
+
+
 async def serve(
     listening: socket.socket, host: str, names: Iterable[str], preset: str, weights: Path, seconds: float
 ) -> None:
@@ -30,8 +43,10 @@ async def serve(
     give_back_large()
     local, child = is_loopback(host), Child(preset, weights, seconds)
     network = () if local else (socket.gethostname(), socket.getfqdn())
-    app = make_app(child, map(str.lower, (*LOCAL, host, *names, *network)), addresses=not local)
-    server = uvicorn.Server(
+    ending = asyncio.Event()
+    app = make_app(child, map(str.lower, (*LOCAL, host, *names, *network)), ending, addresses=not local)
+    server = Server(
+        ending,
         uvicorn.Config(
             app,
             http=Connection,
@@ -41,7 +56,7 @@ async def serve(
             server_header=False,
             log_level="error",
             timeout_graceful_shutdown=FAREWELL,
-        )
+        ),
     )
     try:
         await child.start()
@@ -51,4 +66,4 @@ async def serve(
             print("Everyone who can reach this machine can use the page.", file=sys.stderr)
         await server.serve(sockets=[listening])
     finally:
-        await child.stop()
+        await child.close()

@@ -67,12 +67,14 @@ def serve(trained: Path, small_project: Path, tmp_path_factory: pytest.TempPathF
     python = packages("web") / "bin" / "python"
 
     @contextmanager
-    def serving(*words: str, **variables: str) -> Iterator[Server]:
+    def serving(*words: str, stderr: int | None = None, **variables: str) -> Iterator[Server]:
         temporary = tmp_path_factory.mktemp("temporary")
         options = ["--preset", "tiny", "--weights", str(trained / "rar_iter_12.caffemodel"), "--port", "0", *words]
         own = {"TMPDIR": str(temporary), "PROTOTXT": str(small_project / "prototxt"), **variables}
         command, env = [str(python), "-m", "tests.tools.web.server", *options], {**os.environ, **caffe_environment()}
-        with subprocess.Popen(command, cwd=PROJECT, env={**env, **own}, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            command, cwd=PROJECT, env={**env, **own}, stdout=subprocess.PIPE, stderr=stderr, text=True
+        ) as process:
             assert process.stdout
             try:
                 yield Server(process.stdout.readline().split()[0], process, temporary)

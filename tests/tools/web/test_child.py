@@ -25,6 +25,6 @@ def test_a_large_reply_that_comes_when_its_time_is_over(monkeypatch: pytest.Monk
         for _ in range(2):
             with pytest.raises(Refused, match="face.jpg takes longer than 0.5 seconds"):
                 await worker.answer("face.jpg", b"")
-        await worker.stop()
+        await worker.close()
 
     asyncio.run(asyncio.wait_for(two_visitors(), 60))

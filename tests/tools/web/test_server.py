@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -179,3 +180,15 @@ def test_it_ends_when_it_is_told_to_and_its_worker_with_it(serve: Serve, number:
         while worker.exists() and "State:\tZ" not in (worker / "status").read_text():
             assert time.monotonic() < end, "the worker is still there"
             time.sleep(0.05)
+
+
+def test_visitors_who_wait_are_told_that_it_ends(serve: Serve) -> None:
+    """Each gets a sentence, and nothing but that is said: no trace of what was under way."""
+    with serve(stderr=subprocess.PIPE) as server, ThreadPoolExecutor(4) as visitors:
+        os.kill(server.worker, signal.SIGSTOP)
+        asked = [visitors.submit(server.detect, jpeg(FACE)) for _ in range(4)]
+        time.sleep(2)
+        server.process.terminate()
+        assert [one.result() for one in asked] == [(503, {"error": "The server is ending. Try again later."})] * 4
+        assert server.process.stderr and server.process.stderr.read() == ""
+        assert server.process.wait(20) == 0
