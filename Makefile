@@ -146,7 +146,7 @@ test: ## the tests, all that this machine can run; what they need is fetched fir
 test-gpu: ## the tests of layers and kernels on GPU 0, and those that need a GPU (after make caffe CUDA=1, make cupy)
 	@$(RAR) run python3 -m pytest --gpu tests/layers tests/gpu
 
-lint: ## ruff and mypy
+lint: ## ruff, mypy, hadolint
 	@$(RAR) lint
 
 docs: ## the documentation as a web site, site/index.html

@@ -72,6 +72,7 @@ class AttentionCentreLayer(RarLayer):
     """
 
     bottoms: tuple[str, ...] = ("confidence", "s_hat")
+    small = True
 
     @dataclass(frozen=True)
     class Parameters:

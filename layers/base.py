@@ -37,6 +37,7 @@ class RarLayer(caffe.Layer):  # type: ignore[misc]
     """
 
     bottoms: tuple[str, ...] = ()
+    small = False  # all blobs are a few numbers a landmark, which the host computes with in GPU mode too
     reshapes_once = True  # our Caffe then calls `reshape` when a bottom's size changes, and not before every forward
 
     @dataclasses.dataclass(frozen=True)
@@ -51,14 +52,14 @@ class RarLayer(caffe.Layer):  # type: ignore[misc]
         self.parameters: Any = read_parameters(self.Parameters, self.param_str, name)
         self.memory = memory_here()
         self.prepare(bottom, top)
-        on_host = isinstance(self.memory, HostMemory) and native.TWINS is not None
-        self.native = self.native_pass(native.TWINS) if on_host else None
+        on_host = self.small or isinstance(self.memory, HostMemory)
+        self.native = self.native_pass(native.TWINS) if on_host and native.TWINS is not None else None
 
     def prepare(self, bottom: Any, top: Any) -> None:
         """One-time work of a subclass, after `self.parameters` is set."""
 
     def native_pass(self, twins: Any) -> Any:
-        """The compiled twin, which our Caffe runs in place of the passes on the CPU; None: none knows the settings."""
+        """The compiled twin, which our Caffe runs in place of the passes on the host; None: none knows the settings."""
 
     def reshape(self, bottom: Any, top: Any) -> None:
         """Give every top the shape that `top_shapes` returns for it. The passes that follow are of this thread."""

@@ -9,7 +9,6 @@ import numpy as np
 
 from layers.base import RarLayer, blobs
 from layers.common import heatmaps
-from layers.common.arrays import on_host
 from layers.common.errors import RarError
 
 
@@ -33,9 +32,10 @@ class SoftmaxRegressionLossLayer(RarLayer):
         return [()]
 
     def forward(self, bottom: Any, top: Any) -> None:
-        scores, shape = self.memory.data(bottom[0]), self.memory.xp.asarray(bottom[1].data)
+        scores = self.memory.data(bottom[0])
         self.partition = heatmaps.log_partition(scores)
-        self.target = heatmaps.target_blobs(shape, self.parameters.sigma, *scores.shape[2:])
+        height, width = scores.shape[2:]
+        self.target = heatmaps.target_blobs(bottom[1].data, self.parameters.sigma, height, width, self.memory.xp)
         top[0].data[...] = heatmaps.cross_entropy(scores, self.partition, *self.target)
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
@@ -75,7 +75,7 @@ class HeatmapDecodeLayer(RarLayer):
 
     def forward(self, bottom: Any, top: Any) -> None:
         with np.errstate(invalid="ignore"):  # the check that follows says it better
-            s_d, peak, partition = map(on_host, heatmaps.decode(self.memory.data(bottom[0]), self.parameters.radius))
+            s_d, peak, partition = heatmaps.decode(self.memory.data(bottom[0]), self.parameters.radius)
         if not (np.isfinite(s_d).all() and np.isfinite(peak).all()):
             raise RarError("conv8 is not finite, the net has diverged: lower base_lr and go on from the last snapshot")
         first = min(len(top) - 2, 1)

@@ -31,6 +31,7 @@ class InitialisationLayer(RarLayer):
     """
 
     bottoms = ("s_d",)
+    small = True
 
     @dataclass(frozen=True)
     class Parameters:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from layers.base import RarLayer
-from layers.common.arrays import on_host
 from layers.common.errors import RarError
 from layers.common.heatmaps import mean_shift
 
@@ -44,10 +43,8 @@ class MeanShiftLayer(RarLayer):
         return [*in_place, tuple(bottom[2].shape)]
 
     def forward(self, bottom: Any, top: Any) -> None:
-        xp = self.memory.xp
-        partition, s_hat = xp.asarray(bottom[1].data), xp.asarray(bottom[2].data)
-        found = mean_shift(self.memory.data(bottom[0]), partition, s_hat, self.parameters.radius)
-        top[len(top) - 1].data[...], self.mass = map(on_host, found)
+        found = mean_shift(self.memory.data(bottom[0]), bottom[1].data, bottom[2].data, self.parameters.radius)
+        top[len(top) - 1].data[...], self.mass = found
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
         if propagate_down[0] and len(top) == 1:

@@ -32,6 +32,7 @@ class ShapeUpdateLayer(RarLayer):
     """
 
     bottoms = ("h", "gamma", "s_hat")
+    small = True
 
     @dataclass(frozen=True)
     class Parameters:

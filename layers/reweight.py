@@ -7,7 +7,6 @@ from typing import Any
 
 from layers.base import RarLayer
 from layers.common.arrays import on_host
-from layers.common.shapes import FloatArray
 
 
 class ReweightLayer(RarLayer):
@@ -32,9 +31,10 @@ class ReweightLayer(RarLayer):
         return [(1, n, bottom[0].count // n)]
 
     def forward(self, bottom: Any, top: Any) -> None:
-        weights = self._weights(bottom[1].data)
-        phi = self.memory.data(bottom[0]).reshape(*weights.shape[:2], -1)
-        self.memory.data(top[0]).reshape(phi.shape)[...] = phi * weights
+        xp, gamma = self.memory.xp, bottom[1].data
+        self.weights = xp.asarray(self.parameters.scale * gamma[..., None])  # (N, L, 1)
+        phi = self.memory.data(bottom[0]).reshape(*gamma.shape, -1)
+        xp.multiply(phi, self.weights, out=self.memory.data(top[0]).reshape(phi.shape))
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
         n, landmarks = bottom[1].shape[0], bottom[1].shape[1]
@@ -43,9 +43,5 @@ class ReweightLayer(RarLayer):
             phi = self.memory.data(bottom[0]).reshape(gradient.shape)
             bottom[1].diff[...] = self.parameters.scale * on_host((gradient * phi).sum(-1))
         if propagate_down[0]:
-            to_phi = self.memory.diff(bottom[0])
-            to_phi[...] = (gradient * self._weights(bottom[1].data)).reshape(to_phi.shape)
-
-    def _weights(self, gamma: FloatArray) -> Any:
-        """scale gamma (N, L, 1), where phi is."""
-        return self.memory.xp.asarray(self.parameters.scale * gamma[..., None])
+            to_phi = self.memory.diff(bottom[0]).reshape(gradient.shape)
+            self.memory.xp.multiply(gradient, self.weights, out=to_phi)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,33 +28,42 @@ def window_places(s_hat: FloatArray, window: int, height: int, width: int) -> An
     return places
 
 
+class Firsts(NamedTuple):
+    """Flat places that the windows' own are counted from, for the library xp of arrays; they depend on sizes alone.
+
+    map: of each map (N, C, 1, 1) in features (N, C, H, W). column: of each window's first value (N, C, L) in values
+    (N, C, w, L).
+    """
+
+    map: AnyArray
+    column: AnyArray
+
+
+def firsts(xp: Any, values: tuple[int, ...], area: int) -> Firsts:
+    """For values of a shape (N, C, w, L) and maps of `area` = H W places."""
+    n, channels, w, landmarks = values
+    maps = np.arange(n * channels).reshape(n, channels, 1)
+    return Firsts(xp.asarray(maps[..., None] * area), xp.asarray(maps * (w * landmarks) + np.arange(landmarks)))
+
+
 def look_up(features: FloatArray, places: AnyArray) -> FloatArray:
-    """The maps' values in each window, (N, C, w, L), from features (N, C, H W) and places (N, w, L)."""
-    xp = array_module(features)
-    values: FloatArray = xp.stack([xp.take(maps, at, axis=1) for maps, at in zip(features, places, strict=True)])
+    """The maps' values in each window, (N, C, w, L): features (N, C, H, W) at flat places in all of them."""
+    values: FloatArray = array_module(features).take(features, places)
     return values
 
 
-def winners(values: FloatArray, places: AnyArray) -> AnyArray:
-    """The flat place (N, L, C) of each window's maximum, the first of equals."""
-    best = values.argmax(2).transpose(0, 2, 1)  # (N, L, C)
-    found: AnyArray = array_module(places).take_along_axis(places.transpose(0, 2, 1), best, -1)
+def winners(values: FloatArray, places: AnyArray, column: AnyArray) -> AnyArray:
+    """The flat place (N, C, L) of each window's maximum, the first of equals. column: of Firsts."""
+    found: AnyArray = array_module(places).take(places, column + values.shape[3] * values.argmax(2))
     return found
 
 
 def scatter(gradient: FloatArray, at: AnyArray, out: FloatArray) -> None:
-    """Add the gradient (N, L, C) of phi to the maps' gradient out (N, C, H W) at the winning places (N, L, C).
+    """Add the gradient (N, L, C) of phi to the maps' gradient `out` at the flat places (N, C, L) of the winners.
 
-    On a GPU in one kernel, in any order: where three landmarks or more share a place the last digit may vary.
+    On a GPU in any order: where three landmarks or more share a place the last digit may vary.
     """
-    xp = array_module(out)
-    channels = xp.arange(out.shape[1])
-    if xp is not np:
-        xp.add.at(out, (xp.arange(len(out))[:, None, None], channels, at), gradient)
-        return
-    for image, maps in enumerate(out):
-        for landmark, place in enumerate(at[image]):  # one at a time: two landmarks may share a place
-            maps[channels, place] += gradient[image, landmark]
+    array_module(out).add.at(out.reshape(-1), at, gradient.transpose(0, 2, 1))
 
 
 class ShapeIndexedFeatureLayer(RarLayer):
@@ -78,6 +87,7 @@ class ShapeIndexedFeatureLayer(RarLayer):
     def prepare(self, bottom: Any, top: Any) -> None:
         if self.parameters.window < 1:
             raise RarError("ShapeIndexedFeatureLayer: the window is at least 1 px")
+        self.sizes: tuple[tuple[int, ...], int] | None = None
 
     def native_pass(self, twins: Any) -> Any:
         return twins.window_maxima(self.parameters.window)
@@ -88,10 +98,13 @@ class ShapeIndexedFeatureLayer(RarLayer):
         return [*in_place, (n, bottom[1].shape[1], channels)]
 
     def forward(self, bottom: Any, top: Any) -> None:
-        n, channels, height, width = bottom[0].shape
-        places = window_places(bottom[1].data, self.parameters.window, height, width)
-        self.places = self.memory.xp.asarray(places)
-        self.values = look_up(self.memory.data(bottom[0]).reshape(n, channels, -1), self.places)
+        _, channels, height, width = bottom[0].shape
+        places, xp = window_places(bottom[1].data, self.parameters.window, height, width), self.memory.xp
+        sizes = (len(places), channels, *places.shape[1:])
+        if self.sizes != (sizes, height * width):
+            self.sizes, self.firsts = (sizes, height * width), firsts(xp, sizes, height * width)
+        self.places = self.firsts.map + xp.asarray(places)[:, None]
+        self.values = look_up(self.memory.data(bottom[0]), self.places)
         self.memory.data(top[-1])[...] = self.values.max(2).transpose(0, 2, 1)
 
     def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
@@ -99,7 +112,8 @@ class ShapeIndexedFeatureLayer(RarLayer):
             gradient = self.memory.diff(bottom[0])
             if len(top) == 1:
                 gradient[...] = 0
-            at = winners(self.values, self.places)
-            scatter(self.memory.diff(top[-1]), at, gradient.reshape(*gradient.shape[:2], -1))
+            to_phi = self.memory.diff(top[-1])
+            at = winners(self.values, self.places, self.firsts.column)
+            scatter(to_phi.reshape(*to_phi.shape[:2], -1), at, gradient)
         if propagate_down[1]:
             bottom[1].diff[...] = 0

@@ -10,10 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from layers import base, memory
+from layers import base, memory, native
 from layers.common.prepared import PreparedSet
+from tests.layers.conftest import python_layer
 from tests.layers.strict_arrays import record_touches
 from tests.layers.test_arrays import SMALL, both_passes, net_of_maps
+from tests.layers.test_native import CASES, Inputs, two_passes
 from tools.model.caffe_net import backward, forward
 from tools.model.crop_detector import CropDetector
 from tools.model.places import shipped_models, shipped_weights
@@ -74,6 +76,22 @@ def test_no_map_travels(gpu_memory: memory.GpuMemory, monkeypatch: pytest.Monkey
     forward(net)
     backward(net)
     assert touched and max(touched) < SMALL
+
+
+@pytest.mark.skipif(native.TWINS is None, reason="this Caffe has no compiled twins, or RAR_NUMPY=1 is set")
+@pytest.mark.parametrize("name", ["attention, straight through", "attention, policy, peak", "update, Gamma twice"])
+def test_small_layers_run_compiled(
+    name: str, gpu: int, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Their twins compute on the host in GPU mode too, and Caffe moves the few numbers."""
+    kind, inputs, tops, settings = CASES[name]
+    given = inputs(Inputs(2))
+    layer = python_layer(kind, list(given), tops, **settings)
+    wanted = two_passes(layer, given, False, monkeypatch)
+    request.getfixturevalue("gpu_mode")
+    found = two_passes(layer, given, True, monkeypatch)
+    for blob, numbers in wanted.items():
+        np.testing.assert_allclose(found[blob], numbers, rtol=2e-5, atol=1e-5, err_msg=blob)
 
 
 def test_the_whole_detector(gpu: int, prepared: Path, request: Any) -> None:

@@ -13,7 +13,7 @@ from caffe.proto import caffe_pb2
 from layers import base, memory
 from layers.common import heatmaps
 from layers.common.arrays import array_module, on_host
-from layers.shape_indexed import look_up, scatter, window_places, winners
+from layers.shape_indexed import firsts, look_up, scatter, window_places, winners
 from tests.layers import strict_arrays
 from tests.layers.conftest import Array, python_layer
 from tools.model.caffe_net import backward, forward, net_from
@@ -75,42 +75,47 @@ def test_partition_and_softmax(scores: Array) -> None:
 
 def test_target_loss_and_gradient(scores: Array, shape: Array) -> None:
     target = heatmaps.target_blobs(shape, 1.3, SIZE, SIZE)
-    ours = heatmaps.target_blobs(strict(shape), 1.3, SIZE, SIZE)
+    ours = heatmaps.target_blobs(shape, 1.3, SIZE, SIZE, strict_arrays.module)
     for found, wanted in zip(ours, target, strict=True):
         agree(found, wanted)
     partition = heatmaps.log_partition(scores)
     loss = heatmaps.cross_entropy(scores, partition, *target)
     assert heatmaps.cross_entropy(strict(scores), strict(partition), *ours) == pytest.approx(loss, rel=1e-5)
-    wanted, found = np.empty_like(scores), strict(scores)
-    heatmaps.cross_entropy_gradient(scores, partition, *target, 3.0, wanted)
-    heatmaps.cross_entropy_gradient(strict(scores), strict(partition), *ours, 3.0, found)
-    agree(found, wanted)
+    gradient, found_gradient = np.empty_like(scores), strict(scores)
+    heatmaps.cross_entropy_gradient(scores, partition, *target, 3.0, gradient)
+    heatmaps.cross_entropy_gradient(strict(scores), strict(partition), *ours, 3.0, found_gradient)
+    agree(found_gradient, gradient)
+
+
+def agree_on_the_host(found: tuple[Array, ...], wanted: tuple[Array, ...]) -> None:
+    """Results that are numpy's whatever the scores were."""
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert type(ours) is np.ndarray and ours.dtype == theirs.dtype
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_decoding(scores: Array) -> None:
-    for found, wanted in zip(heatmaps.decode(strict(scores), 2), heatmaps.decode(scores, 2), strict=True):
-        agree(found, wanted)
+    agree_on_the_host(heatmaps.decode(strict(scores), 2), heatmaps.decode(scores, 2))
 
 
 def test_mean_shift(scores: Array, shape: Array) -> None:
     partition = heatmaps.log_partition(scores)
     wanted = heatmaps.mean_shift(scores, partition, shape, 2)
-    for found, numbers in zip(
-        heatmaps.mean_shift(strict(scores), strict(partition), strict(shape), 2), wanted, strict=True
-    ):
-        agree(found, numbers)
+    agree_on_the_host(heatmaps.mean_shift(strict(scores), partition, shape, 2), wanted)
 
 
 def test_lookup_and_scatter(rng: np.random.Generator, shape: Array) -> None:
-    maps = rng.normal(size=(2, CHANNELS, SIZE * SIZE)).astype(np.float32)
+    maps = rng.normal(size=(2, CHANNELS, SIZE, SIZE)).astype(np.float32)
     shape[0, 3] = shape[0, 4]  # two landmarks at one place
-    places = window_places(shape, 3, SIZE, SIZE)
-    ours = strict(places)
-    values, found = look_up(maps, places), look_up(strict(maps), ours)
+    sizes, by_map = (2, CHANNELS, 9, LANDMARKS), window_places(shape, 3, SIZE, SIZE)
+    first, ours = firsts(np, sizes, SIZE**2), firsts(strict_arrays.module, sizes, SIZE**2)
+    places, places_found = first.map + by_map[:, None], ours.map + strict(by_map)[:, None]
+    values, found = look_up(maps, places), look_up(strict(maps), places_found)
     agree(found, values)
-    at, at_found = winners(values, places), winners(found, ours)
+    at, at_found = winners(values, places, first.column), winners(found, places_found, ours.column)
     np.testing.assert_array_equal(on_host(at_found), at)
-    gradient = rng.normal(size=at.shape).astype(np.float32)
+    np.testing.assert_array_equal(maps.ravel()[at], values.max(2))
+    gradient = rng.normal(size=(2, LANDMARKS, CHANNELS)).astype(np.float32)
     wanted, sums = np.ones_like(maps), strict(np.ones_like(maps))
     scatter(gradient, at, wanted)
     scatter(strict(gradient), at_found, sums)

@@ -14,7 +14,7 @@ from layers.common.gamma import GammaReading, gamma_for_every_centre
 from layers.common.schemes import SCHEME_5
 from layers.refinement import refinement_gradient, refinement_loss
 from layers.reward import long_term_reward, reward_gradient, rewards
-from layers.shape_indexed import look_up, scatter, window_places, winners
+from layers.shape_indexed import firsts, look_up, scatter, window_places, winners
 from tests.layers.conftest import Array, python_layer
 from tools.model.caffe_net import net_from
 from tools.model.gradient_check import GradientChecker, layer_net
@@ -118,11 +118,12 @@ def test_shape_indexed_features(deconv7: dict[str, Array], window: int) -> None:
 
 
 def test_shape_indexed_features_in_float64(rng: np.random.Generator, deconv7: dict[str, Array]) -> None:
-    maps = deconv7["deconv7"].astype(np.float64).reshape(2, 3, 72)
-    places = window_places(deconv7["s_hat"], 3, 9, 8)
+    maps = deconv7["deconv7"].astype(np.float64)
+    first = firsts(np, (2, 3, 9, 5), 72)
+    places = first.map + window_places(deconv7["s_hat"], 3, 9, 8)[:, None]
     weights = rng.normal(size=(2, 5, 3))
     gradient = np.zeros_like(maps)
-    scatter(weights, winners(look_up(maps, places), places), gradient)
+    scatter(weights, winners(look_up(maps, places), places, first.column), gradient)
 
     def weighted(maps: Array) -> float:
         return float((weights * look_up(maps, places).max(2).transpose(0, 2, 1)).sum())

@@ -57,6 +57,9 @@ def test_maps_of_huge_scores_do_not_overflow(scale: float) -> None:
 
 def test_target_blobs_are_distributions_centred_on_the_landmark(five_points: Array) -> None:
     places, blob = heatmaps.target_blobs(five_points.astype(np.float64) * 2, SIGMA, SIZE, SIZE)
+    maps = np.arange(places.shape[0] * places.shape[1]).reshape(*places.shape[:2], 1)
+    np.testing.assert_array_equal(places // SIZE**2, np.broadcast_to(maps, places.shape))
+    places = places % SIZE**2
     np.testing.assert_allclose(blob.sum(-1), 1)
     centroid = np.stack([(blob * (places % SIZE)).sum(-1), (blob * (places // SIZE)).sum(-1)], -1)
     np.testing.assert_allclose(centroid, five_points * 2, atol=0.05)
@@ -95,7 +98,7 @@ def test_scores_that_are_not_finite_are_an_error(bad: float) -> None:
 def test_loss_of_a_perfect_map_is_the_entropy_of_the_blob(five_points: Array) -> None:
     places, blob = heatmaps.target_blobs(five_points, 1.0, 16, 16)
     q = np.zeros((2, 5, 256))
-    np.put_along_axis(q, places, blob, -1)  # all windows lie inside the map, so no place is there twice
+    np.put(q, places, blob)  # all windows lie inside the map, so no place is there twice
     scores = np.log(np.maximum(q, 1e-30)).reshape(2, 5, 16, 16).astype(np.float32)
     layer = python_layer("heatmap.SoftmaxRegressionLossLayer", ["conv8", "shape"], ["loss"], sigma=1.0)
     loss = float(forward(layer, {"conv8": scores, "shape": five_points}).blobs["loss"].data)

@@ -13,8 +13,9 @@ import caffe
 import numpy as np
 import pytest
 
-from layers import native
+from layers import base, native
 from layers.common.errors import RarError
+from tests.layers import strict_arrays
 from tests.layers.conftest import python_layer
 from tools.model.gradient_check import layer_net
 
@@ -185,6 +186,16 @@ def test_other_settings_are_left_to_python(settings: dict[str, Any]) -> None:
     given = attention(Inputs(1))
     net = layer_net(python_layer(ATTENTION, list(given), CHOICE, **settings), given)
     assert net.layers[-1].native is None
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_on_a_gpu_the_host_computes_what_is_small(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers of whole maps have no twin there, and all others have theirs."""
+    kind, inputs, tops, settings = CASES[name]
+    given = inputs(Inputs(1))
+    monkeypatch.setattr(base, "memory_here", strict_arrays.StrictMemory)
+    net = layer_net(python_layer(kind, list(given), tops, **settings), given)
+    assert (net.layers[-1].native is not None) == (kind in (ATTENTION, UPDATE))
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])

@@ -206,13 +206,14 @@ def attempt(what: str, do: Callable[[], object]) -> None:
 
 
 def lint(words: Sequence[str]) -> int:
-    """`rar-caffe lint`: ruff and mypy, as continuous integration runs them."""
+    """`rar-caffe lint`: ruff, mypy, and hadolint for the Dockerfile, as continuous integration runs them."""
     if words:
         print("Usage: rar-caffe lint")
         return 0 if HELP & set(words) else 2
     env = {**os.environ, **built_environment()}
     programs = venv.ensure("lint", say) / "bin"
-    checks = [[str(programs / "ruff"), "check", "."], [str(programs / "mypy")]]
+    hadolint = [str(programs / "hadolint"), "tools/bundle/files/Dockerfile"]
+    checks = [[str(programs / "ruff"), "check", "."], [str(programs / "mypy")], hadolint]
     return max(subprocess.run(check, env=env, cwd=PROJECT, check=False).returncode for check in checks)
 
 

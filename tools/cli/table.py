@@ -74,6 +74,7 @@ COMMANDS = {
             "evaluate 300w --results results.json",
             "evaluate cofw68 --annotations DIR --results FILE --visible",
             "evaluate compare A.json B.json",
+            "evaluate where --results results.json",
         ),
         caffe=False,
     ),
@@ -206,6 +207,6 @@ PLAIN = {
     "doctor": "what this machine has and lacks",
     "lock": "fix the packages of the groups after a change of their pins",
     "self-test": "the project's tests, all that this machine can run",
-    "lint": "ruff and mypy",
+    "lint": "ruff, mypy, hadolint",
     "docs": "the documentation as a web site",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -12,23 +13,38 @@ import click
 from layers.common.errors import RarError, run_command
 from tools import PROJECT
 from tools.gpu_check import summary
+from tools.gpu_check.handover import PIECES
 from tools.gpu_check.stages import Check, Stage
-from tools.gpu_check.training import Wanted, fill_time
+from tools.gpu_check.training import PHASES, Wanted, train_all
 from tools.model.presets import preset
 
 PATH = click.Path(path_type=Path)
 TESTS = ("tests/gpu", "tests/layers")
 DRY_TESTS = ("tests/layers/test_base.py",)
-SHORT = 200  # iterations of a dry run's training
+SHORT = 60  # iterations of a phase in a dry run
 
 
 @click.command(help=__doc__)
 @click.option("--minutes", default=9.0, show_default=True, type=click.FloatRange(min=1), help="that all of it may take")
 @click.option("--out", type=PATH, required=True, help="folder for the results: 8 files at most, of 15 MiB at most")
-@click.option("--preset", "name", default="vgg19", show_default=True, help="what is measured and trained")
+@click.option(
+    "--preset",
+    "names",
+    multiple=True,
+    default=["vgg19"],
+    show_default=True,
+    help="what is trained; several: side by side. The first is measured",
+)
 @click.option("--data", type=PATH, help="prepared data; without them nothing is trained")
 @click.option("--start", type=PATH, help="weights that the training starts from")
-@click.option("--phase", default="warm_up", show_default=True, type=click.Choice(["warm_up", "rar"]))
+@click.option("--phase", default="warm_up", show_default=True, type=click.Choice(list(PHASES)))
+@click.option(
+    "--share",
+    default=0.6,
+    show_default=True,
+    type=click.FloatRange(0.05, 0.95),
+    help="of the training's time for the warm-up, with --phase both",
+)
 @click.option("--torch-python", envvar="TORCH_PYTHON", help="a Python with PyTorch  [default: python3, if it has it]")
 @click.option("--tf32/--fp32", default=True, show_default=True, help="the arithmetic of the training")
 @click.option("--skip", multiple=True, type=click.Choice(["tests", "bench", "training"]))
@@ -36,37 +52,40 @@ SHORT = 200  # iterations of a dry run's training
 def main(
     minutes: float,
     out: Path,
-    name: str,
+    names: tuple[str, ...],
     data: Path | None,
     start: Path | None,
     phase: str,
+    share: float,
     torch_python: str | None,
     tf32: bool,
     skip: tuple[str, ...],
     dry_run: bool,
 ) -> None:
-    preset(name)
+    for name in names:
+        preset(name)
+    if len(set(names)) < len(names) or len(names) > PIECES:
+        raise RarError(f"--preset takes {PIECES} different presets at most")
     for path in filter(None, (data, start)):
         if not path.exists():
             raise RarError(f"no {path}: give data and weights that are there, or leave them out")
     out.mkdir(parents=True, exist_ok=True)
     if tf32:
         os.environ["CAFFE_TF32"] = "1"
-    check = Check(out.absolute(), 60 * minutes)
     with tempfile.TemporaryDirectory(prefix="rar-gpu-check-") as folder:
-        work = Path(folder)
-        for stage in stages(name, work, torch_python or with_torch(), dry_run):
+        check = Check(out.absolute(), Path(folder), 60 * minutes, ", ".join(names))
+        for stage in stages(names[0], check.work, torch_python or with_torch(), dry_run):
             if stage.name not in skip:
                 check.run(stage, {"CAFFE_TF32": "0"})
-        summary.keep(work / "bench" / "results.json", check.out / "bench.json")
+                summary.write(check)
         if data and "training" not in skip:
-            most = SHORT if dry_run else None
-            wanted = Wanted(name, phase, data.absolute(), start and start.absolute(), "" if dry_run else "0", most)
-            try:
-                fill_time(check, wanted, work)
-            except RarError as error:
-                check.note(f"training: {error}")
-        path = summary.write(check, name)
+            gpus, most = ("", SHORT) if dry_run else ("0", sys.maxsize)
+            begin = start and start.absolute()
+            train_all(
+                check,
+                [Wanted(name, PHASES[phase], data.absolute(), begin, gpus, share, most) for name in names],
+            )
+        path = summary.write(check)
     print(path)
     if any(outcome.status for outcome in check.outcomes):
         raise RarError(f"not all stages passed: see {path}")

@@ -9,8 +9,7 @@ from tools.model.half_precision import halve
 from tools.model.weight_file import read_weights
 
 PIECE = 15 << 20  # bytes
-PIECES = 4  # files at most
-NAME = "weights.caffemodel.h5"
+PIECES = 6  # files at most, of all trainings together
 
 
 def newest(run: Path, phase: str) -> Path | None:
@@ -22,21 +21,21 @@ def newest(run: Path, phase: str) -> Path | None:
     return max(snapshots, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def hand_over(weights: Path, out: Path, work: Path) -> list[Path]:
-    """Put weights into `out` as weights.caffemodel.h5.00, .01 ...; `cat` joins them. Those of before go.
+def hand_over(weights: Path, out: Path, work: Path, name: str, most: int = PIECES) -> list[Path]:
+    """Put weights into `out` as NAME.caffemodel.h5.00, .01 ...; `cat` joins them. Those of before go.
 
-    RarError when they are damaged, as a snapshot that is being written is, or need more than PIECES files.
+    RarError when they are damaged, as a snapshot that is being written is, or need more than `most` files.
     """
-    half = work / NAME
+    half = work / f"{name}.caffemodel.h5"
     halve(read_weights(weights).layers, half)
     content = half.read_bytes()
-    if len(content) > PIECE * PIECES:
-        raise RarError(f"{half}: {len(content) >> 20} MiB do not go into {PIECES} files of {PIECE >> 20}: take it")
-    for old in out.glob(f"{NAME}.*"):
+    if len(content) > PIECE * most:
+        raise RarError(f"{half}: {len(content) >> 20} MiB do not go into {most} files of {PIECE >> 20} MiB")
+    for old in out.glob(f"{half.name}.*"):
         old.unlink()
     written = []
     for number, begin in enumerate(range(0, len(content), PIECE)):
-        piece = out / f"{NAME}.{number:02d}"
+        piece = out / f"{half.name}.{number:02d}"
         piece.write_bytes(content[begin : begin + PIECE])
         written.append(piece)
     return written

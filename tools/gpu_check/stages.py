@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from tools import PROJECT
 
@@ -44,13 +45,19 @@ class Outcome:
 
 @dataclass
 class Check:
-    """The time that is left, the folder for results, and what has been done. started: of time.monotonic()."""
+    """The time that is left, the folders for results and for all else, and what has been done; threads may share it.
+
+    what: names of the presets. started: of time.monotonic().
+    """
 
     out: Path
+    work: Path
     seconds: float
+    what: str
     say: Callable[[str], None] = print
     started: float = field(default_factory=time.monotonic)
     outcomes: list[Outcome] = field(default_factory=list)
+    writing: threading.RLock = field(default_factory=threading.RLock)
 
     def left(self) -> float:
         """Seconds until all has to be over."""
@@ -60,14 +67,22 @@ class Check:
         """Run a stage within its limit and the time that is left; its output goes to log.txt as it comes."""
         limit, begun = min(stage.seconds, max(1.0, self.left())), time.monotonic()
         self.note(f"{stage.name}: rar-caffe {' '.join(stage.words)}")
-        status, text = run_within([sys.executable, str(RAR), *stage.words], limit, environment)
-        lines = tuple(line for line in text.replace("\r", "\n").splitlines() if line.strip())
+        output = self.work / "stage.txt"
+        process = start(stage.words, output, environment)
+        try:
+            status = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            status = KILLED
+        finally:
+            end(process)
+        lines = lines_of(output)
         self.append("\n".join(lines))
         return self.record(Outcome(stage.name, status, time.monotonic() - begun, lines[-stage.tail :]))
 
     def record(self, outcome: Outcome) -> Outcome:
         """Keep how a stage ended."""
-        self.outcomes.append(outcome)
+        with self.writing:
+            self.outcomes.append(outcome)
         self.note(f"{outcome.name}: {outcome.verdict} after {outcome.seconds:.0f} s")
         return outcome
 
@@ -79,33 +94,39 @@ class Check:
 
     def append(self, text: str) -> None:
         """Add to log.txt."""
-        with (self.out / "log.txt").open("a", encoding="utf-8") as log:
+        with self.writing, self.log.open("a", encoding="utf-8") as log:
             log.write(text + "\n")
 
-
-def start(
-    command: Sequence[str], environment: Mapping[str, str] | None = None, output: int | IO[str] = subprocess.PIPE
-) -> subprocess.Popen[str]:
-    """A process in a group of its own, with its output and complaints together."""
-    return subprocess.Popen(
-        command,
-        env={**os.environ, **(environment or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    @property
+    def log(self) -> Path:
+        """What all stages printed."""
+        return self.work / "log.txt"
 
 
-def run_within(command: Sequence[str], limit: float, environment: Mapping[str, str] | None) -> tuple[int, str]:
-    """Status and output of a command; KILLED, with all that it started, when it takes longer than `limit` seconds."""
-    process = start(command, environment)
-    try:
-        text, _ = process.communicate(timeout=limit)
-    except subprocess.TimeoutExpired:
+def start(words: Sequence[str], output: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """`rar-caffe WORDS` in a process group of its own, its output and complaints together in a file.
+
+    A file, and no pipe: what a command leaves running would hold a pipe open after the command itself has died.
+    """
+    with output.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, str(RAR), *words],
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def end(process: subprocess.Popen[bytes]) -> int:
+    """Kill a command, where it still runs, and all that it left running; its status."""
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-        text, _ = process.communicate()
-        return KILLED, text
-    return process.returncode, text
+    return process.wait()
+
+
+def lines_of(output: Path) -> tuple[str, ...]:
+    """What a command printed, without empty lines; of a progress bar each state."""
+    text = output.read_text(encoding="utf-8", errors="replace").replace("\r", "\n")
+    return tuple(line for line in text.splitlines() if line.strip())

@@ -1,28 +1,37 @@
-"""The page that says how each stage ended."""
+"""The page that says how each stage ended, and the archive of all that was logged."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 from tools.common.version import commit, version
 from tools.gpu_check.stages import Check
 
-
-def keep(file: Path, target: Path) -> None:
-    """Copy a result, when there is one."""
-    if file.is_file():
-        shutil.copyfile(file, target)
+RESULTS = "results.tar.gz"
+KEPT = ("log.txt", "bench/results.json", "*/*/log.csv", "*/*.txt")
 
 
-def write(check: Check, name: str) -> Path:
-    """summary.md: a table of the stages, then the last lines of each."""
+def write(check: Check) -> Path:
+    """summary.md, which is returned, and results.tar.gz: log, bench, each training's log and output."""
+    with check.writing:
+        part = check.work / RESULTS
+        with tarfile.open(part, "w:gz") as tar:
+            for path in sorted(path for pattern in KEPT for path in check.work.glob(pattern)):
+                tar.add(path, path.relative_to(check.work))
+        shutil.copyfile(part, check.out / RESULTS)
+        return page(check)
+
+
+def page(check: Check) -> Path:
+    """A table of the stages, then the last lines of each."""
     minutes = (check.seconds - check.left()) / 60
     rows = [f"| {one.name} | {one.verdict} | {one.seconds:.0f} |" for one in check.outcomes]
     text = "\n".join(
         [
-            f"# GPU check of RAR-Caffe {version()}, commit {commit()}, preset {name}",
+            f"# GPU check of RAR-Caffe {version()}, commit {commit()}, {check.what}",
             "",
             f"{minutes:.1f} minutes; training with TF32 {'on' if os.environ.get('CAFFE_TF32') == '1' else 'off'}.",
             "",

@@ -126,6 +126,7 @@ class OneFace:
 
     crop_to_image = np.array([[[2.0, 0.0, 10.0], [0.0, 2.0, 20.0]]])
     image_shape, name, box, copy = np.zeros((1, 68, 2)), ["a"], np.zeros((1, 4)), np.zeros(1)
+    occluded = np.zeros((1, 68), np.uint8)
 
     def __len__(self) -> int:
         return 1

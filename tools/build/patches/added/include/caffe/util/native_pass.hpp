@@ -8,7 +8,7 @@
 namespace caffe {
 
 /**
- * @brief The passes of a Python layer in C++, on the CPU.
+ * @brief The passes of a Python layer in C++, on the host in either mode.
  *
  * A layer that has one as its attribute `native` after `setup` is run by it in
  * place of its own `forward` and `backward`, which do the same: for layers that
