@@ -1,4 +1,7 @@
-"""A command that is killed at random moments and given again: the end must be as if nothing had been."""
+"""A command that is killed at random moments and given again: the end must be as if nothing had been.
+
+KILLS= in the environment: how often, instead of 20 times.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import numpy as np
 
 from tools.build.environment import PROJECT, caffe_environment
 
-KILLS = 20
+KILLS = int(os.environ.get("KILLS", "20"))
 IN_A_ROW = 4  # before it may go on to its end
 EARLIEST = 0.2  # of the time that it takes alone
 PATIENCE = 600  # s, on a machine that has other work
