@@ -32,7 +32,7 @@ cd /tmp/work
 "$1" detect --preset compact --out found face.png
 export DATA="$PWD/data" TEST_SET=helen
 "$1" run caffe test -model "$2/prototxt/tiny/train_val.prototxt" -weights run/rar.caffemodel -iterations 4
-cd run && "$1" run caffe train -solver warm_up_solver.prototxt
+"$1" run caffe train -solver run/warm_up_solver.prototxt
 """
 LAYERS = """"$1" run python3 -m pytest -q -p no:cacheprovider --rootdir="$2" "$2/tests/layers" """
 
