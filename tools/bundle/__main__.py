@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -64,10 +65,20 @@ def write(out: Path, wanted: Wanted, pack: bool) -> None:
     make(folder.absolute(), wanted, say)
     say(f"{folder}: {sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / MIB:.0f} MiB")
     if pack:
-        time = int(os.environ.get("SOURCE_DATE_EPOCH") or commit_time())
-        for name, paths in sorted(archive.parts(folder, part_of).items()):
-            target = out / f"rar-caffe-{name}.tar.xz"
-            print(f"{target}: {archive.pack(folder, paths, target, time) / MIB:.1f} MiB")
+        for part in pack_all(folder, out, int(os.environ.get("SOURCE_DATE_EPOCH") or commit_time())):
+            print(f"{part}: {part.stat().st_size / MIB:.1f} MiB")
+
+
+def pack_all(folder: Path, out: Path, time: int) -> list[Path]:
+    """The parts of a bundle's folder as .tar.xz, one process for each: xz takes one core for minutes."""
+    divided = sorted(archive.parts(folder, part_of).items())
+    with ProcessPoolExecutor() as pool:
+        targets = [out / f"rar-caffe-{name}.tar.xz" for name, _ in divided]
+        jobs = [pool.submit(archive.pack, folder, paths, target, time)
+                for target, (_, paths) in zip(targets, divided, strict=True)]  # fmt: skip
+        for job in jobs:
+            job.result()
+    return targets
 
 
 def say(text: str) -> None:

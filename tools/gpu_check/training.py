@@ -92,9 +92,8 @@ class Chain:
             keep = END if last else (1 - self.wanted.share) * (self.check.left() - END) + END
             try:
                 found = self.phase(phase, weights, keep)
-            except (RarError, OSError) as error:
-                self.check.note(f"{self.wanted.name}, {phase}: {error}")
-                self.check.record(Outcome(f"{phase} of {self.wanted.preset}", 1, 0, (str(error),)))
+            except Exception as error:  # whatever it is, the trainings beside it go on
+                self.check.record(Outcome(f"{phase} of {self.wanted.preset}", 1, 0, (repr(error),)))
                 return
             if not found:
                 return
@@ -164,13 +163,13 @@ class Chain:
 
     def give(self, phase: str, run: Path) -> None:
         """Hand over the newest weights where they are newer than those handed over before, and what was logged."""
-        summary.write(self.check)
-        weights = newest(run, phase)
-        if weights is None or weights == self.handed:
-            return
         try:
+            summary.write(self.check)
+            weights = newest(run, phase)
+            if weights is None or weights == self.handed:
+                return
             pieces = hand_over(weights, self.check.out, self.folder, self.wanted.name, self.pieces)
-        except RarError as error:
+        except Exception as error:  # a training must not end for it
             self.check.note(f"not handed over: {error}")
             return
         self.handed = weights

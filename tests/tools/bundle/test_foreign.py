@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,6 +18,8 @@ from tools.build import system_packages
 from tools.build.cache import Cache, root
 from tools.build.progress import Progress
 from tools.build.source import archive_addresses
+from tools.bundle import archive
+from tools.bundle.__main__ import pack_all
 
 pytestmark = pytest.mark.slow
 
@@ -29,17 +32,21 @@ cd /tmp/work
 "$1" detect --preset compact --out found face.png
 export DATA="$PWD/data" TEST_SET=helen
 "$1" run caffe test -model "$2/prototxt/tiny/train_val.prototxt" -weights run/rar.caffemodel -iterations 4
-cd run && "$1" run caffe train -solver warm_up_solver.prototxt
+"$1" run caffe train -solver run/warm_up_solver.prototxt
 """
 LAYERS = """"$1" run python3 -m pytest -q -p no:cacheprovider --rootdir="$2" "$2/tests/layers" """
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The parts of a bundle of this clone."""
-    out = tmp_path_factory.mktemp("dist")
-    subprocess.run([PROJECT / "rar-caffe", "bundle", "--out", out], check=True)
-    return out
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a bundle of this clone."""
+    return made(tmp_path_factory.mktemp("dist"))
+
+
+def made(out: Path) -> Path:
+    """A bundle's folder below `out`, not packed, which takes most of the time."""
+    subprocess.run([PROJECT / "rar-caffe", "bundle", "--no-pack", "--out", out], check=True)
+    return out / archive.NAME
 
 
 def prepare(folder: Path, prepared: Path) -> Path:
@@ -61,23 +68,15 @@ def here(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def unpack(parts: Path, target: Path) -> Path:
-    """All parts, for nobody to write to."""
-    target.mkdir(parents=True)
-    for part in sorted(parts.glob("*.tar.xz")):
-        subprocess.run(["tar", "-xf", part, "-C", target], check=True)
-    return target / "rar-caffe"
-
-
 @pytest.mark.parametrize("suite", ["trixie", "bullseye"])
-def test_same_numbers(suite: str, parts: Path, here: Path, prepared: Path, tmp_path: Path) -> None:
+def test_same_numbers(suite: str, bundle: Path, here: Path, prepared: Path, tmp_path: Path) -> None:
     system_packages.ensure(Progress(Cache(root()).log("debootstrap")), ["debootstrap"])
     machine = tmp_path / suite
     command = ["debootstrap", "--variant=minbase", suite, str(machine), archive_addresses()[0]]
     if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
         pytest.skip(f"no Debian archive here has {suite}")
     assert not (machine / "usr/bin/python3").exists()
-    unpack(parts, machine / PLACE[1:])
+    shutil.copytree(bundle, machine / PLACE[1:] / archive.NAME, symlinks=True)
     work = prepare(machine / "tmp" / "work", prepared)
     run_in(machine, WORK)
     assert faces(work) == faces(here)
@@ -103,11 +102,27 @@ def faces(work: Path) -> object:
     return json.loads((work / "run" / "results.json").read_text())["faces"]
 
 
-def test_the_same_commit_makes_the_same_bytes(parts: Path, tmp_path: Path) -> None:
-    subprocess.run([PROJECT / "rar-caffe", "bundle", "--out", tmp_path], check=True)
-    for part in parts.glob("*.tar.xz"):
-        assert (tmp_path / part.name).read_bytes() == part.read_bytes()
+def contents(folder: Path) -> dict[str, tuple[str, bool]]:
+    """The checksum of each file, or where a link goes, and whether it is a program."""
+    found = {}
+    for path in folder.rglob("*"):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            found[name] = str(path.readlink()), False
+        elif path.is_file():
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest(), bool(path.stat().st_mode & 0o100)
+    return found
 
 
-def test_sizes(parts: Path) -> None:
-    assert sum(part.stat().st_size for part in parts.glob("*.tar.xz")) < 85 << 20
+def test_the_same_commit_makes_the_same_bytes(bundle: Path, tmp_path: Path) -> None:
+    again = contents(made(tmp_path / "another place"))
+    assert again == contents(bundle)
+    assert len(again) > 3000
+
+
+def test_parts_are_small_and_have_all_of_it(bundle: Path, tmp_path: Path) -> None:
+    parts = pack_all(bundle, tmp_path, 1_700_000_000)
+    assert sum(part.stat().st_size for part in parts) < 85 << 20
+    for part in parts:
+        subprocess.run(["tar", "-xf", part, "-C", tmp_path], check=True)
+    assert contents(tmp_path / archive.NAME) == contents(bundle)

@@ -10,7 +10,7 @@ import pytest
 
 from layers.common.errors import RarError
 from tools.bundle import archive, contents, debian
-from tools.bundle.__main__ import part_of
+from tools.bundle.__main__ import pack_all, part_of
 from tools.bundle.origins import MANIFEST, Origin, Origins
 
 SITE = "python/lib/python3/dist-packages"
@@ -68,6 +68,19 @@ def test_the_same_files_make_the_same_bytes(tmp_path: Path) -> None:
         assert (members["rar-caffe/a/one"].mode, members["rar-caffe/b/two"].mode) == (0o755, 0o644)
         assert {(member.mtime, member.uid, member.uname) for member in members.values()} == {(1000, 0, "")}
         assert members["rar-caffe/link"].linkname == "a/one"
+
+
+def test_all_parts_side_by_side(tmp_path: Path) -> None:
+    """Each has its own files, and together they are the folder."""
+    root, names = tmp_path / "rar-caffe", ("rar-caffe", f"{SITE}/cv2/cv2.abi3.so", "project/models/tiny/tiny.h5")
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    parts = pack_all(root, tmp_path, 1000)
+    assert [part.name for part in parts] == [f"rar-caffe-{part}.tar.xz" for part in ("core", "cv2", "model_tiny")]
+    for part, name in zip(parts, names, strict=True):
+        with tarfile.open(part) as tar:
+            assert tar.getnames() == [f"rar-caffe/{name}"]
 
 
 def test_every_file_has_an_origin_and_a_licence(tmp_path: Path) -> None:

@@ -120,6 +120,20 @@ def test_time_that_runs_out_stops_a_training_with_its_state_saved(
     assert [path.name for path in check.out.glob("tiny*")] == ["tiny.caffemodel.h5.00"]
 
 
+def test_what_goes_wrong_in_one_training_stays_there(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("half a row")
+
+    chain = Chain(check, Wanted("tiny", PHASES["both"], check.work, None, ""), 1)
+    monkeypatch.setattr(summary, "write", broken)
+    chain.give("warm_up", check.work)
+    assert "not handed over: half a row" in check.log.read_text()
+    monkeypatch.setattr(chain, "phase", broken)
+    chain.run()
+    assert [(one.name, one.status) for one in check.outcomes] == [("warm_up of tiny", 1)]
+    assert "half a row" in check.outcomes[0].output[0]
+
+
 def test_only_whole_snapshots_are_handed_over(trained: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
