@@ -20,9 +20,11 @@ import pytest
 from tests.conftest import packages
 from tests.tools.web.pictures import FACE, jpeg
 from tools.build.environment import PROJECT, caffe_environment
+from tools.web.limits import MOST_WAITING, TIME_LIMIT
 
 DETECT = "/detect"
 BROWSERS = ("chromium", "chromium-browser")
+ANSWER = TIME_LIMIT * (MOST_WAITING + 2)  # s, after which it must be there, even if all who wait take their whole time
 PATIENCE = 20_000  # ms for anything in the browser
 REFUSED = "the server responded with a status of 422"  # what Chromium itself says of a picture without faces
 
@@ -48,7 +50,7 @@ class Server:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> http.client.HTTPResponse:
         """The answer to one request."""
-        there = http.client.HTTPConnection(self.place, timeout=60)
+        there = http.client.HTTPConnection(self.place, timeout=ANSWER)
         there.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         return there.getresponse()
 

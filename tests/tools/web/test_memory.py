@@ -56,14 +56,6 @@ def lowest(server: Server, kinds: list[tuple[str, bytes]]) -> tuple[float, float
     return min(servers), min(workers)
 
 
-def status_of(server: Server, stored: bytes, name: str) -> int:
-    """0 when there is no answer."""
-    try:
-        return server.detect(stored, name)[0]
-    except OSError:
-        return 0
-
-
 def watched(server: Server, seconds: float) -> str:
     """Least and most memory in the next seconds, looked at twenty times."""
     seen = []
