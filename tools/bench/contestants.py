@@ -77,11 +77,12 @@ def caffe_task(
     bf16: bool = False,
     stock: bool = False,
     threads: int | None = None,
+    env: Mapping[str, str] | None = None,
     **changes: Any,
 ) -> Contestant:
     """A task in Caffe, with `changes` to the preset, such as steps=5.
 
-    stock: without oneDNN, cuDNN and the layers' compiled twins.
+    stock: without oneDNN, cuDNN and the layers' compiled twins. env: variables of its own.
     """
     wanted = {"task": task, "preset": preset, "batch": batch, "data": str(data), "gpu": gpu, "changes": changes}
     command = [sys.executable, "-m", "tools.bench.worker"]
@@ -89,7 +90,7 @@ def caffe_task(
     if threads:
         own |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     precision = {"CAFFE_TF32": str(int(tf32)), "CAFFE_BF16": str(int(bf16))}
-    return Contestant(name, command, wanted, precision | own)
+    return Contestant(name, command, wanted, precision | own | dict(env or {}))
 
 
 def torch_task(

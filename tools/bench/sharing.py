@@ -12,6 +12,7 @@ from typing import Any
 
 from tools.bench.contestants import Contestant
 from tools.bench.measure import Bench
+from tools.build.environment import SPINS_BESIDE
 
 SECONDS = 1.0  # of every measurement
 BUSY = 8
@@ -30,8 +31,9 @@ def sharing(bench: Bench, preset: str) -> dict[str, dict[str, float]]:
 
 
 def two_at_once(bench: Bench, preset: str, task: str) -> dict[str, float]:
-    """Runs a second: of one program that has the machine to itself, and of two together."""
-    with bench.caffe("first", task, preset) as first, bench.caffe("second", task, preset) as second:
+    """Runs a second: of one program that has the machine to itself, and of it and one that began beside it."""
+    later = {"GOMP_SPINCOUNT": SPINS_BESIDE}
+    with bench.caffe("first", task, preset) as first, bench.caffe("second", task, preset, env=later) as second:
         turns = [(rate(first), rate(first, second)) for _ in range(bench.repeats)]
     alone, together = zip(*turns, strict=True)
     return {"one": median(alone), "two": median(together)}

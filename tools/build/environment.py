@@ -7,7 +7,8 @@ import os
 import shlex
 import sys
 import sysconfig
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tools import PROJECT
@@ -17,9 +18,9 @@ from tools.build.recipe import selection_key
 
 PYTHON3 = Path(__file__).with_name("bin")  # a python3 that is the system's
 OPENMP_BLAS = Path("/usr/lib", str(sysconfig.get_config_var("MULTIARCH") or ""), "openblas-openmp")
-# Rounds of libgomp's waiting loop, a twentieth of a millisecond, before a thread that waits for work goes to sleep.
+# Rounds of libgomp's waiting loop, 5000 a twentieth of a millisecond, before a thread that waits for work goes to sleep.
 # Left to itself it waits for milliseconds at full speed, in the way of every other program on the machine.
-SPINS = "5000"
+SPINS_ALONE, SPINS_BESIDE = "5000", "1000"
 _AVX512 = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"})
 
 
@@ -53,7 +54,7 @@ def caffe_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
         "OPENBLAS_CORETYPE": openblas_core(Path("/proc/cpuinfo").read_text()),
         "OPENBLAS_NUM_THREADS": cores,
         "OMP_NUM_THREADS": cores,
-        "GOMP_SPINCOUNT": None if base.get("OMP_WAIT_POLICY") else SPINS,
+        "GOMP_SPINCOUNT": None if base.get("OMP_WAIT_POLICY") else SPINS_BESIDE if crowded() else SPINS_ALONE,
         "GLOG_logtostderr": "1",  # else every run leaves log files in the temporary folder
     }
     return {
@@ -90,6 +91,20 @@ def usable_cores(cpuinfo: str | None = None, quota: str | None = None) -> int:
         if fields.get("processor", "").isdecimal() and int(fields["processor"]) in allowed:
             cores.add((fields.get("physical id", "0"), fields.get("core id", fields["processor"])))
     return max(1, min(len(cores) or len(allowed), _quota_cores(quota)))
+
+
+def crowded(loadavg: str | None = None) -> bool:
+    """Whether other programs compute on cores that this one would use; `loadavg` stands for /proc/loadavg's text."""
+    texts = _looks() if loadavg is None else [loadavg]
+    others = min(int(text.split()[3].partition("/")[0]) for text in texts) - 1
+    return others + usable_cores() > (os.cpu_count() or 1)
+
+
+def _looks() -> Iterator[str]:
+    """Three looks, a millisecond apart: what runs for a moment only is no program that computes."""
+    for _ in range(3):
+        yield Path("/proc/loadavg").read_text()
+        time.sleep(0.001)
 
 
 def _quota_cores(quota: str | None) -> int:

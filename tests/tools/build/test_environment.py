@@ -130,7 +130,6 @@ def test_one_pool_of_threads_for_blas_and_onednn() -> None:
 @pytest.mark.parametrize(
     ("own", "shown"),
     [
-        ({}, {"GOMP_SPINCOUNT": environment.SPINS}),
         ({"GOMP_SPINCOUNT": "77"}, {"GOMP_SPINCOUNT": "77"}),
         ({"OMP_WAIT_POLICY": "PASSIVE"}, {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}),
         ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
@@ -140,6 +139,20 @@ def test_openmp_knows_how_long_threads_wait_unless_the_user_says_it(own: dict[st
     done = shell(EVALUATE + '/usr/bin/python3 -c "import caffe"', OMP_DISPLAY_ENV="verbose", **own)
     known = dict(re.findall(r"(\w+) = '(.*)'", done.stderr))
     assert {name: known.get(name) for name in shown} == shown
+
+
+def test_threads_wait_for_less_long_beside_a_program_that_computes() -> None:
+    cores = os.cpu_count() or 1
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * cores)]
+    try:
+        assert environment.caffe_environment({})["GOMP_SPINCOUNT"] == environment.SPINS_BESIDE
+    finally:
+        for program in busy:
+            program.kill()
+            program.wait()
+    most = cores - environment.usable_cores()  # that leave this program its cores
+    assert not environment.crowded(f"0.00 0.00 0.00 {most + 1}/130 4242\n")
+    assert environment.crowded(f"0.00 0.00 0.00 {most + 2}/130 4242\n")
 
 
 def test_quotes_what_a_shell_would_split(tmp_path: Path) -> None:
