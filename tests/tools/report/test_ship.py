@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -42,16 +43,19 @@ def run(trained: Path, small_project: Path, prepared: Path, tmp_path: Path, monk
     return folder
 
 
-def shipped(run: Path, data: Path, out: Path) -> str:
+def shipped(run: Path, data: Path, out: Path, *more: str) -> str:
     """The card that the command writes."""
-    words = ["--preset", "tiny", "--run", str(run), "--data", str(data), "--out", str(out)]
+    words = ["--preset", "tiny", "--run", str(run), "--data", str(data), "--out", str(out), *more]
     ship.main([*words, "--commands", "make this | make that"], standalone_mode=False)
     return (out / "README.md").read_text()
 
 
 def test_the_card_says_what_the_shipped_weights_were_measured_at(run: Path, prepared: Path, tmp_path: Path) -> None:
     out = tmp_path / "model"
-    card = shipped(run, prepared, out)
+    cnn = tmp_path / "cnn" / "log.csv"
+    cnn.parent.mkdir()
+    cnn.write_text(LOG[:120])
+    card = shipped(run, prepared, out, "--log", str(cnn))
     weights = out / "tiny.caffemodel.h5"
     measured = w300.evaluate(run / "shipped.json")
     assert measured.results.model.sha256 == sha256(weights)
@@ -64,7 +68,9 @@ def test_the_card_says_what_the_shipped_weights_were_measured_at(run: Path, prep
     assert [row.split()[1] for row in rows] == ["S_d", *(f"Ŝ_{t}" for t in range(SMALL.steps + 1))]
     assert f" {100 * measured.scores['helen'].stages['corner'][:, 0].mean():.2f} " in rows[0]
     assert "    make this\n    make that\n" in card and "Crops of 64 px" in card
-    assert sorted(path.name for path in out.iterdir()) == ["README.md", "loss.png", "stages.png", weights.name]
+    logs = {name: gzip.decompress((out / name).read_bytes()).decode() for name in ("log.csv.gz", "log_cnn.csv.gz")}
+    assert logs == {"log.csv.gz": LOG, "log_cnn.csv.gz": LOG[:120]}
+    assert {path.name for path in out.iterdir()} == {"README.md", "loss.png", "stages.png", weights.name, *logs}
 
 
 def test_the_card_tells_what_is_ours_and_whose_cnn_it_is(run: Path, prepared: Path) -> None:

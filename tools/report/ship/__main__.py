@@ -1,4 +1,4 @@
-"""A folder of models/ out of a finished run: weights at half precision, tested as they are shipped, and their card."""
+"""A folder of models/ out of a finished run: weights at half precision, tested as they are shipped, card, logs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from tools.model.places import MODELS, RESULT, SUFFIX
 from tools.model.presets import preset
 from tools.model.run_record import read_record
 from tools.report.ship.card import model_card, phases
+from tools.report.ship.logs import keep_logs
 from tools.report.ship.protocols import Measured, protocol
 from tools.test.faces import main as test_faces
 
 LARGEST_CHANGE = 0.01  # of the mean error of a subset, per cent of the inter-pupil distance
 FOLDER = click.Path(path_type=Path, file_okay=False)
+LOG = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 def rounding(before: Measured, after: Measured, size: int) -> str:
@@ -57,8 +59,11 @@ def check_same(run: Path, weights_sha256: str, before: Measured, manifest: dict[
 @data_option()
 @click.option("--out", type=FOLDER, help="folder to write: weights, README.md, pictures  [default: models/PRESET]")
 @click.option("--commands", required=True, help="the commands that made the run, for the card; | between two")
+@click.option("--log", "earlier", type=LOG, multiple=True, help="log.csv of a run whose weights this one started from")
 @click.pass_context
-def main(context: click.Context, name: str, data: Path, out: Path | None, commands: str) -> None:
+def main(
+    context: click.Context, name: str, data: Path, out: Path | None, commands: str, earlier: tuple[Path, ...]
+) -> None:
     run, out = run_of(context), out or shown(MODELS / name)
     chosen, manifest, trained = preset(name), read_manifest(data), phases(run / "log.csv")
     tested = protocol(chosen)
@@ -74,6 +79,7 @@ def main(context: click.Context, name: str, data: Path, out: Path | None, comman
     with finished_file(out / "README.md") as part:
         part.write_text(model_card(chosen, after, manifest, trained, changed, made), encoding="utf-8")
     found = after.results
+    keep_logs(run / "log.csv", earlier, out)
     for picture, figure in {
         "stages": curves.error_by_stage(found, small_print(found)),
         "loss": curves.loss_curves(run / "log.csv", ""),

@@ -157,6 +157,8 @@ commit.
 
 ![Training](loss.png)
 
+In numbers: `log.csv.gz`.
+
 ## Differences from the paper
 
 {differences(preset, manifest, trained)}
