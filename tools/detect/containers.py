@@ -1,8 +1,9 @@
 """What a video file is, by its first bytes, and whether it has been cut short, by what it says of its own length.
 
 Neither is a guess: files of other forms, such as lists that name other files and addresses, are never handed to FFmpeg,
-and a whole file is never called cut. MP4 and its kin, AVI, Matroska and WebM, WMV and MPEG-TS (in whole packets) say how long they are.
-FLV and MPEG-PS do not; there the last packet tells, if it is cut itself (tools/detect/video_files.py).
+and a whole file is never called cut. MP4 and its kin, AVI, Matroska and WebM and WMV say how long they are, MPEG-TS how
+long its packets are. FLV and MPEG-PS say neither; there the last packet tells, if it is cut itself
+(tools/detect/video_files.py).
 """
 
 from __future__ import annotations
