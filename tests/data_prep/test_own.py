@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -266,6 +268,24 @@ def test_links_accents_and_pictures_of_other_kinds(pictures: Path, tmp_path: Pat
     assert known.find("\u00fcber.png") == pictures / "more" / "u\u0308ber.png"
     with pytest.raises(RarError, match="three.heic: no picture that can be read here: save it as JPEG or PNG"):
         known.find("three.heic")
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def locked(path: Path) -> object:
+        if Path(path).name == "b":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    found = scan(wanted(pictures, as_csv(tmp_path)), None)
+    assert [record.name for record in found.scans[0].records] == ["a/one", "a/two"]
+    folder, face = found.scans[0].problems
+    assert folder.startswith(f"{pictures / 'b'}: a folder that cannot be read (Permission denied)")
+    assert "no picture 'b/one.jpg'" in face
 
 
 @pytest.mark.parametrize(
