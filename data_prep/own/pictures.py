@@ -15,7 +15,8 @@ from data_prep.images import Image, read_upright
 from data_prep.own.folders import all_files
 from layers.common.errors import RarError, readable
 
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".pbm", ".pgm", ".ppm",
+            ".pnm")  # fmt: skip
 
 
 @dataclass(frozen=True)
