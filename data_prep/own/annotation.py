@@ -18,7 +18,8 @@ class Annotation:
 
     image: the picture, as the file names it. where: its place in the file, for messages. points: x and y by the
     landmark's number or name. box: x0 y0 x1 y1, or None. hidden: the landmarks that the file calls hidden; None where
-    it does not tell. fields: what else is said of the face, as text.
+    it does not tell. fields: what else is said of the face, as text. several: the picture whose second face, say, it
+    is, where `image` is no picture; "" for none.
     """
 
     image: str
@@ -27,6 +28,7 @@ class Annotation:
     box: tuple[float, float, float, float] | None = None
     hidden: frozenset[str] | None = None
     fields: dict[str, str] = field(default_factory=dict)
+    several: str = ""
 
 
 def scheme_by_number(faces: list[Annotation]) -> Scheme:

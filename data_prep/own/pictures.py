@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from data_prep.images import Image, read_upright
-from layers.common.errors import RarError
+from data_prep.own.folders import all_files
+from layers.common.errors import RarError, readable
 
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".pbm", ".pgm", ".ppm",
+            ".pnm")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,45 +34,91 @@ class Upright:
 
 
 class Pictures:
-    """The pictures under a folder. RarError when there is no such folder, or none in it."""
+    """The pictures under a folder. problems: a line for each folder in it that cannot be read.
 
-    def __init__(self, folder: Path) -> None:
+    names: all those that will be asked for. The folders that they all begin with say where the pictures lay when they
+    were annotated, and need not be there. RarError when there is no such folder, or no picture in it.
+    """
+
+    def __init__(self, folder: Path, names: Iterable[str] = ()) -> None:
         if not folder.is_dir():
             raise RarError(f"{folder} is no folder: give the folder of the pictures by --images")
         self.folder = folder
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-        if not files:
+        files, self.problems = all_files(folder)
+        self._pictures = [file for file in files if file.suffix.lower() in SUFFIXES and file.is_file()]
+        if not self._pictures:
             raise RarError(f"no picture under {folder}: give the folder of the pictures by --images")
-        self._by_path = {str(file.relative_to(folder).as_posix()): file for file in files}
-        self._by_stem: dict[str, list[Path]] = {}
-        self._by_name: dict[str, list[Path]] = {}
-        for path, file in self._by_path.items():
-            self._by_stem.setdefault(str(PurePosixPath(path).with_suffix("")), []).append(file)
-            for word in (file.name, file.stem):
-                self._by_name.setdefault(word, []).append(file)
+        self._common = _common([_parts(name)[:-1] for name in names])
+        self._stems = Counter(file.with_suffix("") for file in self._pictures)
+        self._by_name = _by(self._pictures, lambda file: file.name)
+        self._by_stem = _by(self._pictures, lambda file: file.stem)
+        self._unread = _by(set(files) - set(self._pictures), lambda file: file.name)
 
-    def find(self, named: str) -> Path:
-        """The picture that an annotation names: by its path, else by its name alone, with or without its ending.
+    def find(self, named: str, several: str = "") -> Path:
+        """The picture that an annotation names, with or without its ending: by its path, or the end of its path.
 
-        RarError when there is none, or when the name fits several.
+        several: the picture meant where there is none called `named`, nor any other with a number like it: NAME of
+        NAME_2. RarError when there is none, or when the name fits several.
         """
-        path = PureWindowsPath(named).as_posix() if "\\" in named else named
-        path = path.removeprefix("./")
-        without = re.sub(r"_\d+$", "", path)  # the second face of a picture: NAME_2
-        for name in dict.fromkeys((path, PurePosixPath(path).name, without, PurePosixPath(without).name)):
-            if name in self._by_path:
-                return self._by_path[name]
-            for table in (self._by_stem, self._by_name):
-                found = table.get(name, [])
-                if len(found) > 1:
-                    shown = ", ".join(str(file.relative_to(self.folder)) for file in found[:3])
-                    raise RarError(f"{named!r} may be {shown}: name the picture by its path under {self.folder}")
-                if found:
-                    return found[0]
+        found = self._ending_in(_parts(named))
+        if several and not found and not self._numbered(several):
+            found = self._ending_in(_parts(several))
+        if len(found) > 1:
+            shown = ", ".join(str(file.relative_to(self.folder)) for file in found[:3])
+            raise RarError(f"{named!r} may be {shown}: name the picture by its path under {self.folder}")
+        if found:
+            return found[0]
+        if other := self._unread.get(_parts(named)[-1]):
+            raise RarError(f"{other[0]}: no picture that can be read here: save it as JPEG or PNG")
         raise RarError(f"no picture {named!r} under {self.folder}: restore it, or leave its faces out")
 
     def name(self, file: Path) -> str:
         """A name of the picture that no other has."""
         path = file.relative_to(self.folder)
-        stem = str(path.with_suffix("").as_posix())
-        return stem if len(self._by_stem[stem]) == 1 else str(path.as_posix())
+        return readable((path.with_suffix("") if self._stems[file.with_suffix("")] == 1 else path).as_posix())
+
+    def _ending_in(self, parts: list[str]) -> list[Path]:
+        """The files that share the longest end with a path, in no folder but one that it says."""
+        *folders, name = parts
+        due = max(0, len(folders) - self._common)
+        for table in (self._by_name, self._by_stem):
+            shared = {}
+            for file in table.get(name, ()):
+                own = _parts(str(file.relative_to(self.folder)))[:-1]
+                alike = _shared(own, folders)
+                if alike >= min(due, len(own)):
+                    shared[file] = (alike, own == folders)
+            if shared:
+                return [file for file, far in shared.items() if far == max(shared.values())]
+        return []
+
+    def _numbered(self, whole: str) -> bool:
+        name = re.compile(re.escape(_parts(whole)[-1]) + r"_\d+")
+        return any(name.fullmatch(stem) for stem in self._by_stem)
+
+
+def _by(files: Iterable[Path], word: Callable[[Path], str]) -> dict[str, list[Path]]:
+    table: dict[str, list[Path]] = {}
+    for file in files:
+        table.setdefault(_parts(word(file))[-1], []).append(file)
+    return table
+
+
+def _parts(path: str) -> list[str]:
+    """Folders and name, without what only says where the path begins. An accent is a letter's, however it is stored."""
+    posix = PureWindowsPath(path).as_posix() if "\\" in path else path
+    parts = PurePosixPath(unicodedata.normalize("NFC", posix)).parts
+    return [part for part in parts if part not in ("/", "..")] or [""]
+
+
+def _shared(own: list[str], folders: list[str]) -> int:
+    """How many folders two paths have in common at their ends."""
+    pairs = zip(reversed(own), reversed(folders), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _common(paths: list[list[str]]) -> int:
+    """How many folders all paths begin with; more than any has, without paths."""
+    if not paths:
+        return sys.maxsize
+    return sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, zip(*paths, strict=False)))

@@ -71,7 +71,7 @@ def scan(wanted: Wanted, find: Finder | None) -> Scanned:
         records, absent = found_boxes(records, find)
         if absent:
             remarks.append(f"{absent} of {len(records)} faces were not found: their boxes lie as the others' do")
-    by_set = _by_column(records, splits) if wanted.split else _by_share(records, wanted, remarks)
+    by_set = _by_column(records, splits, remarks) if wanted.split else _by_share(records, wanted, remarks)
     scans = [_scan(name, wanted, by_set.get(name, [])) for name in SETS if by_set.get(name)]
     scans[0].problems += problems
     scans[0].found += len(problems)
@@ -82,12 +82,12 @@ def _records(
     wanted: Wanted, faces: Sequence[Annotation], scheme: Scheme, source: str
 ) -> tuple[list[FaceRecord], list[str], list[str]]:
     """The faces that can be used, the set each is to go to by its column, and a line for each other face."""
-    pictures, order = Pictures(wanted.images), Order(scheme, faces)
+    pictures, order = Pictures(wanted.images, {face.image for face in faces}), Order(scheme, faces)
     records: list[FaceRecord] = []
-    splits, problems, counts = list[str](), list[str](), dict[Path, int]()
+    splits, problems, counts = list[str](), [*pictures.problems], dict[Path, int]()
     for face in faces:
         try:
-            shape, file = order.shape(face), pictures.find(face.image)
+            shape, file = order.shape(face), pictures.find(face.image, face.several)
             splits.append(_set_of(face, wanted.split) if wanted.split else "")
             if not pupil_distance(shape, scheme) > 0:
                 raise RarError(f"what {scheme.name} is normalised by ({scheme.normaliser}) has a length of 0: mend it")
@@ -114,7 +114,12 @@ def _set_of(face: Annotation, column: str) -> str:
     return WORDS[word]
 
 
-def _by_column(records: list[FaceRecord], splits: list[str]) -> dict[str, list[FaceRecord]]:
+def _by_column(records: list[FaceRecord], splits: list[str], remarks: list[str]) -> dict[str, list[FaceRecord]]:
+    sets: dict[str, set[str]] = {}
+    for record, chosen in zip(records, splits, strict=True):
+        sets.setdefault(record.photograph, set()).add(chosen)
+    if divided := sorted(photograph for photograph, chosen in sets.items() if len(chosen) > 1):
+        remarks.append(f"faces of one photograph are in several sets, as of {divided[0]} ({len(divided)} such)")
     return {name: [r for r, chosen in zip(records, splits, strict=True) if chosen == name] for name in SETS}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from layers.common.errors import RarError
 
 Indices = tuple[int, ...]
-FEWEST = 3  # landmarks; a similarity alone fits two
+FEWEST, MOST = 3, 1000  # landmarks; a similarity alone fits two
 EYES = "pupil"  # the name of the distance that all built-in schemes are normalised by
 OTHERS = "others"  # the group of the landmarks that are in none
 KEYS = ("name", "number", "landmarks", "mirror", "eyes", "normaliser", "outer_corners", "groups", "edges", "comment")
@@ -111,15 +112,15 @@ def describe(scheme: Scheme) -> dict[str, Any]:
 
 def _names(scheme: str, described: dict[str, Any]) -> tuple[str, ...]:
     names, number = described.get("landmarks"), described.get("number")
-    if names is None and isinstance(number, int):
+    if names is None and isinstance(number, int) and number <= MOST:
         names = [f"landmark {i}" for i in range(number)]
     if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
         raise RarError(f"scheme {scheme}: `landmarks` is the list of their names, in order: give one")
-    if len(names) < FEWEST:
-        raise RarError(f"scheme {scheme} has {len(names)} landmarks: {FEWEST} are the least")
+    if not FEWEST <= len(names) <= MOST:
+        raise RarError(f"scheme {scheme} has {len(names)} landmarks: {FEWEST} are the least, {MOST} the most")
     if number is not None and number != len(names):
         raise RarError(f"scheme {scheme}: `number` is {number!r}, and {len(names)} landmarks are named")
-    if twice := [name for name in names if names.count(name) > 1]:
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise RarError(f"scheme {scheme}: two landmarks are called {twice[0]!r}: give each a name of its own")
     return tuple(names)
 
@@ -199,11 +200,11 @@ class _Reader:
         if not isinstance(given, dict):
             raise self.wrong(f'`groups` is {given!r}: give {{"mouth": [...], ...}}')
         found = {str(part): self.some(members, f"group {part}") for part, members in given.items()}
-        members = [i for part in found.values() for i in part]
-        if twice := [i for i in members if members.count(i) > 1]:
+        members = Counter(i for part in found.values() for i in part)
+        if twice := [i for i, times in members.items() if times > 1]:
             raise self.wrong(f"landmark {twice[0]} is in two groups: it may be in one")
         rest = tuple(i for i in range(len(self.names)) if i not in members)
-        return {**found, **({OTHERS: rest} if rest else {})}
+        return {**found, OTHERS: (*found.get(OTHERS, ()), *rest)} if rest else found
 
     def curves(self, given: Any) -> tuple[tuple[Indices, bool], ...]:
         if not isinstance(given, list):

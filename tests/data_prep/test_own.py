@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,6 +129,11 @@ def test_a_column_divides_the_faces(pictures: Path, tmp_path: Path) -> None:
     found = scan(wanted(pictures, as_csv(tmp_path), split="set"), None)
     by_set = {part.subset.set: [record.name for record in part.records] for part in found.scans}
     assert by_set == {"train": ["a/one"], "val": ["b/one"], "test": ["a/two"]}
+    assert found.remarks == []
+    text = as_csv(tmp_path).read_text(encoding="utf-8-sig").replace("a/two.png,test", "a/one.jpg,test")
+    (tmp_path / "divided.csv").write_text(text)
+    [remark] = scan(wanted(pictures, tmp_path / "divided.csv", split="set"), None).remarks
+    assert remark == f"faces of one photograph are in several sets, as of {pictures / 'a/one.jpg'} (1 such)"
     with pytest.raises(RarError, match="no 'fold' to split by"):
         scan(wanted(pictures, as_csv(tmp_path), split="fold"), None)
     text = as_csv(tmp_path).read_text(encoding="utf-8-sig").replace("two.png,test", "two.png,later")
@@ -160,7 +167,9 @@ def test_pixels_that_count_from_one(pictures: Path, tmp_path: Path) -> None:
     ("old", "new", "words"),
     [
         ("20.0,22.0", ",22.0", "landmark 1 has no place"),
-        ("20.0,22.0", "left,22.0", "could not convert"),
+        ("20.0,22.0", "left,22.0", "x_1 is 'left', no number such as 20.5"),
+        ("a/one.jpg", "one, two.jpg", "in quotes, and close them"),
+        ("a/one.jpg", '"a/one.jpg', "in quotes, and close them"),
         ("20.0,22.0", "inf,22.0", "landmark 1 has no place"),
         ("20.0,22.0", "20.0", "line 2"),
         ("a/one.jpg", "a/none.jpg", "no picture 'a/none.jpg' under"),
@@ -211,7 +220,8 @@ def test_the_scheme_by_the_number_of_points(pictures: Path, tmp_path: Path) -> N
 def test_which_picture_is_meant(pictures: Path) -> None:
     known = Pictures(pictures)
     assert known.find("a\\one.jpg") == known.find("./a/one.jpg") == known.find("a/one") == pictures / "a/one.jpg"
-    assert known.find("/elsewhere/two.png") == known.find("two") == known.find("two_2") == pictures / "a/two.png"
+    assert known.find("/elsewhere/two.png") == known.find("two") == pictures / "a/two.png"
+    assert known.find("../pictures/b/one.jpg") == pictures / "b/one.jpg"
     with pytest.raises(RarError, match="'one.jpg' may be a/one.jpg, b/one.jpg: name the picture by its path"):
         known.find("one.jpg")
     cv2.imwrite(str(pictures / "a" / "ONE.jpg"), np.zeros((8, 8, 3), np.uint8))
@@ -223,6 +233,119 @@ def test_which_picture_is_meant(pictures: Path) -> None:
     assert [known.name(pictures / "a" / name) for name in ("one.png", "one.jpg")] == ["a/one.png", "a/one.jpg"]
     with pytest.raises(RarError, match="no picture under"):
         Pictures(Path(__file__).parent)
+
+
+def test_a_picture_of_another_folder_is_not_taken(pictures: Path) -> None:
+    """What all names begin with says where the pictures lay; below it each is to be in the folder that it says."""
+    named = ["/mine/a/one.jpg", "/mine/b/two.png", "/mine/c/d/two.png"]
+    known = Pictures(pictures, named)
+    assert known.find(named[0]) == pictures / "a/one.jpg"
+    for name in named[1:]:
+        with pytest.raises(RarError, match=f"no picture '{name}' under"):
+            known.find(name)
+    assert Pictures(pictures, ["/mine/two.png", "/mine/one.jpg"]).find("/mine/two.png") == pictures / "a/two.png"
+
+
+def test_a_number_is_that_of_a_face_or_of_a_picture(pictures: Path, tmp_path: Path) -> None:
+    for name in ("a/two_1", "a/two_2", "b/one_5"):  # the last may be of a picture that is lost
+        (tmp_path / "points" / name).parent.mkdir(parents=True, exist_ok=True)
+        write_points(tmp_path / "points" / f"{name}.pts", FACE)
+    found = scan(wanted(pictures, tmp_path / "points"), None)
+    assert [record.name for record in found.scans[0].records] == ["a/two", "a/two@2"]
+    assert "no picture 'b/one_5'" in found.scans[0].problems[0]
+    cv2.imwrite(str(pictures / "a" / "two_7.png"), np.zeros((96, 96, 3), np.uint8))
+    with pytest.raises(RarError, match="no picture 'a/two_1'"):  # so these are pictures, and lost
+        scan(wanted(pictures, tmp_path / "points"), None)
+
+
+def test_links_accents_and_pictures_of_other_kinds(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (pictures / "a" / "two.png").rename(tmp_path / "elsewhere" / "u\u0308ber.png")  # as macOS stores it
+    (pictures / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "round").symlink_to(pictures)
+    (pictures / "three.heic").touch()
+    known = Pictures(pictures)
+    assert known.find("\u00fcber.png") == pictures / "more" / "u\u0308ber.png"
+    with pytest.raises(RarError, match="three.heic: no picture that can be read here: save it as JPEG or PNG"):
+        known.find("three.heic")
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def locked(path: Path) -> object:
+        if Path(path).name == "b":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    found = scan(wanted(pictures, as_csv(tmp_path)), None)
+    assert [record.name for record in found.scans[0].records] == ["a/one", "a/two"]
+    folder, face = found.scans[0].problems
+    assert folder.startswith(f"{pictures / 'b'}: a folder that cannot be read (Permission denied)")
+    assert "no picture 'b/one.jpg'" in face
+
+
+@pytest.mark.parametrize(
+    ("encoding", "stated"), [("utf-8", "ISO-8859-1"), ("latin-1", "ISO-8859-1"), ("utf-16", "UTF-16")]
+)
+def test_dlibs_xml_in_any_encoding(pictures: Path, tmp_path: Path, encoding: str, stated: str) -> None:
+    """imglab states ISO-8859-1, and writes names as they are on the disk."""
+    (pictures / "a" / "one.jpg").rename(pictures / "a" / "\u00e9t\u00e9.jpg")
+    text = as_xml(tmp_path).read_text().replace("a/one", "a/\u00e9t\u00e9")
+    (tmp_path / "faces.xml").write_bytes(text.replace("'1.0'", f"'1.0' encoding='{stated}'").encode(encoding))
+    found = scan(wanted(pictures, tmp_path / "faces.xml"), None)
+    assert found.scans[0].problems == [] and "a/\u00e9t\u00e9" in {record.name for record in found.scans[0].records}
+
+
+def test_a_landmark_that_is_there_twice(pictures: Path, tmp_path: Path) -> None:
+    text = as_xml(tmp_path).read_text().replace("name='04'", "name='03'", 1)
+    (tmp_path / "faces.xml").write_text(text)
+    found = scan(wanted(pictures, tmp_path / "faces.xml"), None)
+    assert "box 1: landmark 03 is there twice: mend it" in found.scans[0].problems[0]
+    text = as_csv(tmp_path).read_text(encoding="utf-8-sig").replace("x_5", "x_4")
+    (tmp_path / "faces.csv").write_text(text)
+    with pytest.raises(RarError, match="faces.csv: two columns are called 'x_4': give each a name of its own"):
+        scan(wanted(pictures, tmp_path / "faces.csv"), None)
+
+
+def test_what_is_wrong_in_coco_costs_itself_alone(pictures: Path, tmp_path: Path) -> None:
+    whole = json.loads(as_coco(tmp_path).read_text())
+    whole["images"][0]["id"] = "0"  # text as a number is
+    whole["images"].append({"file_name": "without.jpg"})
+    face = whole["annotations"][0]
+    odd = [{**face, "image_id": 9}, {**face, "keypoints": face["keypoints"][:-1]}, {**face, "keypoints": None}, 7]
+    whole["annotations"] = [*odd, {"image_id": 0, "category_id": 2}, *whole["annotations"]]
+    (tmp_path / "faces.json").write_text(json.dumps(whole))
+    found = scan(wanted(pictures, tmp_path / "faces.json"), None)
+    assert len(found.scans[0].records) == 3
+    words = ("no image of its image_id 9", "are x, y, visibility", "are x, y, visibility", "no face", "'keypoints'")
+    for problem, said in zip(found.scans[0].problems, words, strict=True):
+        assert said in problem and "leave it out" in problem
+
+
+def test_a_table_as_spreadsheets_write_it(pictures: Path, tmp_path: Path) -> None:
+    """Headings in capitals, a column whose name has commas, lines that are empty, a note of two lines, UTF-16."""
+    head, *rows = as_csv(tmp_path, mark=";").read_text(encoding="utf-8-sig").splitlines()
+    lines = ["", f"{head.upper()};notes, if, any, at, all, of, these, faces, which, nobody, reads, in, fact"]
+    lines += [rows[0] + ';"one\ntwo"', "", rows[1] + ";", rows[2].replace("b/one", "b/none") + ";"]
+    (tmp_path / "faces.csv").write_text("\n".join(lines), encoding="utf-16")
+    found = scan(wanted(pictures, tmp_path / "faces.csv"), None)
+    np.testing.assert_allclose(found.scans[0].records[1].shape, SHAPES[1])
+    assert found.boxes == "file"
+    assert np.array_equal(np.asarray(found.scans[0].records[1].occluded), [0, 0, 1, 0, 0])
+    [problem] = found.scans[0].problems
+    assert "faces.csv, line 7: no picture 'b/none.jpg'" in problem
+
+
+def test_a_quote_that_is_never_closed(pictures: Path, tmp_path: Path) -> None:
+    """It costs its own line, however much follows."""
+    head, *rows = as_csv(tmp_path).read_text(encoding="utf-8-sig").splitlines()
+    (tmp_path / "faces.csv").write_text("\n".join([head, f'"{rows[0]}', *rows[1:], *[rows[1]] * 3000]))
+    found = scan(wanted(pictures, tmp_path / "faces.csv"), None)
+    assert len(found.scans[0].records) == 3002 and len(found.scans[0].problems) == 1
 
 
 @pytest.mark.parametrize("first", [0, 1])

@@ -37,6 +37,8 @@ def test_what_a_file_says() -> None:
     assert seven.groups == {"mouth": (3, 4, 5), "others": (0, 1, 2, 6)}  # every landmark is in a group
     assert seven.curves == (((3, 5, 4), True), ((0, 1), False))
     assert seven.eyed
+    mixed = parse({**SEVEN, "groups": {"others": [2], "mouth": [3, 4, 5]}})
+    assert mixed.groups == {"others": (2, 0, 1, 6), "mouth": (3, 4, 5)} and parse(describe(mixed)) == mixed
 
 
 def test_another_normaliser_than_the_eyes() -> None:
@@ -57,6 +59,7 @@ def test_another_normaliser_than_the_eyes() -> None:
         ({"name": "a b"}, "name is 'a b'"),
         ({"number": 8}, "`number` is 8, and 7 landmarks are named"),
         ({"landmarks": ["a", "b"]}, "2 landmarks: 3 are the least"),
+        ({"landmarks": [str(i) for i in range(1001)]}, "1001 landmarks: 3 are the least, 1000 the most"),
         ({"landmarks": ["a", "b", "c", "d", "e", "f", "a"]}, "two landmarks are called 'a'"),
         ({"landmarks": None}, "`landmarks` is the list of their names"),
         ({"mirror": [[0, 7]]}, "mirror names landmark 7: there are 0 to 6"),

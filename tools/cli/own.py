@@ -83,6 +83,8 @@ def main(
     found = scan(wanted, FaceFinder().find if boxes == "finder" else None)
     chosen = own_preset(name, found.scheme)
     shared["validation"] = validation_share(found, shared["validation"])
+    if faces_to_train_on(found) == 1 and shared["copies"] == 1 and shared["augment"] == "fixed":
+        raise RarError("one crop of one face cannot be trained on: give --copies 2 or more, or --augment live")
     for remark in remarks(found, shared["validation"]):
         print(remark, file=sys.stderr)
     if not found.scheme.eyed and shared["occluded"]:
@@ -93,7 +95,15 @@ def main(
         centres=basis_size(found.scheme.landmarks), protocol="own", **shared,
     )  # fmt: skip
     prepare(options, found.scans, found.scheme)
-    print(f"to train: rar-caffe train --preset {trainable(chosen, out)} --data {out} --out runs/{out.name}")
+    if faces_to_train_on(found):
+        print(f"to train: rar-caffe train --preset {trainable(chosen, out)} --data {out} --out runs/{out.name}")
+    else:
+        print(f"no face to train on; to test: rar-caffe test --preset {chosen.name} --data {out} --run YOUR_RUN")
+
+
+def faces_to_train_on(found: Scanned) -> int:
+    """Of the set `train`, validation faces not yet split off."""
+    return sum(len(scan.records) for scan in found.scans if scan.subset.set == "train")
 
 
 def validation_share(found: Scanned, asked: float) -> float:

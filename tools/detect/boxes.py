@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from glob import escape
@@ -50,27 +51,27 @@ class Boxes:
                     box = checked_box(given)
             except RarError as error:
                 self.problems.append(str(error))
-                self.bad.setdefault(name, []).append(str(error))
+                self.bad.setdefault(_composed(name), []).append(str(error))
             else:
-                self.by_name.setdefault(name, []).append(box)
+                self.by_name.setdefault(_composed(name), []).append(box)
 
     def of(self, picture: Path) -> list[Box]:
         """The boxes of a picture, which is looked up by its path, its name, and its name without the ending."""
-        for name in (str(picture), picture.name, picture.stem):
+        for name in _names(picture):
             if name in self.by_name:
                 return self.by_name[name]
-        if found := self._by_path.get(str(picture.absolute())):
+        if found := self._by_path.get(_composed(str(picture.absolute()))):
             return found
         return self._of_annotations(picture) if self.loose else []
 
     def problem(self, picture: Path) -> str:
         """Why a picture has no box: the line of the first that is none, or that the list has none."""
-        names = (str(picture), picture.name, picture.stem)
-        return next((self.bad[name][0] for name in names if name in self.bad), "no face in the list of boxes")
+        lines = (self.bad[name][0] for name in _names(picture) if name in self.bad)
+        return next(lines, "no face in the list of boxes")
 
     @cached_property
     def _by_path(self) -> dict[str, list[Box]]:
-        return {str(Path(name).absolute()): boxes for name, boxes in self.by_name.items() if os.sep in name}
+        return {_composed(str(Path(name).absolute())): boxes for name, boxes in self.by_name.items() if os.sep in name}
 
     @cached_property
     def _by_key(self) -> dict[str, list[Box]]:
@@ -98,6 +99,16 @@ class Boxes:
         if not several or any(picture.parent.glob(f"{escape(picture.stem)}_1.*")):  # that is a picture of its own
             return []
         return [box for _, boxes in sorted(faces.items()) for box in boxes]
+
+
+def _names(picture: Path) -> list[str]:
+    """By which a list may name a picture."""
+    return [_composed(name) for name in (str(picture), picture.name, picture.stem)]
+
+
+def _composed(name: str) -> str:
+    """A name with each accent in its letter, as most write it; macOS stores them apart."""
+    return unicodedata.normalize("NFC", name)
 
 
 def read_boxes(path: Path, landmarks: int) -> Boxes:

@@ -1,8 +1,9 @@
 """What a video file is, by its first bytes, and whether it has been cut short, by what it says of its own length.
 
 Neither is a guess: files of other forms, such as lists that name other files and addresses, are never handed to FFmpeg,
-and a whole file is never called cut. MP4 and its kin, AVI, Matroska and WebM, WMV and MPEG-TS say how long they are.
-FLV and MPEG-PS do not; there the last packet tells, if it is cut itself (tools/detect/video_files.py).
+and a whole file is never called cut. MP4 and its kin, AVI, Matroska and WebM and WMV say how long they are, MPEG-TS how
+long its packets are. FLV and MPEG-PS say neither; there the last packet tells, if it is cut itself
+(tools/detect/video_files.py).
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import BinaryIO, NamedTuple
 BOXES = {b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"sidx", b"mfra", b"meta", b"styp", b"pnot",
          b"udta"}  # fmt: skip
 SEGMENT, CLUSTER = 0x18538067, 0x1F43B675  # of Matroska: what holds the rest, and what holds the pictures
+START = 1500  # bytes by which a file is known: some packets of MPEG-TS
 ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")  # its object with the properties of the file
-TS_PACKET = 188  # bytes
+TS_PACKETS = {188: 0, 192: 4}  # bytes of a packet, and where in it its mark is: of broadcasts, of camcorders
 
 
 class Container(NamedTuple):
@@ -30,7 +32,7 @@ class Container(NamedTuple):
 def container(path: Path) -> Container | None:
     """What kind of video a file is by its first bytes; None when it is none. OSError as reading."""
     with path.open("rb") as file:
-        start = file.read(16)
+        start = file.read(START)
         size = file.seek(0, 2)
         for form, known, check in FORMS:
             if known(start):
@@ -91,9 +93,15 @@ def _asf(file: BinaryIO, size: int) -> bool:
     return not flags & 1 and stated > size
 
 
+def _packet(start: bytes) -> int | None:
+    """The length of MPEG-TS's packets, each of which has its mark; None for all else."""
+    found = (length for length, mark in TS_PACKETS.items() if set(start[mark::length]) == {ord("G")})
+    return next(found, None) if len(start) > min(TS_PACKETS) else None
+
+
 def _transport(file: BinaryIO, size: int) -> bool:
     """Packets of one length."""
-    return size % TS_PACKET > 0
+    return size % (_packet(_read(file, 0, START)) or size) > 0
 
 
 def _read(file: BinaryIO, place: int, length: int) -> bytes:
@@ -107,9 +115,9 @@ FORMS: tuple[tuple[str, Known, Check | None], ...] = (
     ("mp4", lambda start: start[4:8] in BOXES, _boxes),
     ("avi", lambda start: start[:4] == b"RIFF" and start[8:12] == b"AVI ", _riff),
     ("matroska", lambda start: start[:4] == b"\x1aE\xdf\xa3", _matroska),
-    ("asf", lambda start: start == ASF_HEADER, _asf),
+    ("asf", lambda start: start.startswith(ASF_HEADER), _asf),
     ("flv", lambda start: start[:3] == b"FLV", None),
     ("mpeg", lambda start: start[:4] == b"\x00\x00\x01\xba", None),
     ("mpegvideo", lambda start: start[:4] == b"\x00\x00\x01\xb3", None),
-    ("mpegts", lambda start: start[:1] == b"G", _transport),
+    ("mpegts", lambda start: _packet(start) is not None, _transport),
 )

@@ -40,7 +40,7 @@ def detect_video(
     A line of the first is a face in a frame: frame (from 0), time (s, of the container), track (from 1) and BRIEF, with
     `drawing` "trace" all that faces.json has. boxes: of the first frame, None: found. smooth: the points are smoothed
     (tools/detect/smoothing.py). Ends early, with what is done, once `stop` is not empty. RarError for a file that is no
-    video or has no frame or no face; for one that is cut short, after all that it holds is written.
+    video or has no frame or no face; for one that is cut short or damaged, after all that it holds is written.
     """
     video, tracker, kind = Video(path), Tracker(detector, boxes), scheme(detector.preset.scheme)
     smoother = Smoother() if smooth else None
@@ -70,6 +70,9 @@ def detect_video(
     if video.cut:
         end = f"cut short after {video.read} frames ({time:.2f} s)"
         raise RarError(f"{readable(path)}: {end}: these are written; replace it for the rest")
+    if video.damaged:
+        lost = f"{video.damaged} of its parts are damaged and passed over"
+        raise RarError(f"{readable(path)}: {lost}: the other {video.read} frames are written; replace it for the rest")
     if not numbers:
         raise RarError(f"{readable(path)}: no face found")
     return len(numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import site
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,10 +44,14 @@ class Frame(NamedTuple):
 
 
 class Video:
-    """Frames of a file. RarError when it cannot be read; `end` says why it ended, once it has been read."""
+    """Frames of a file. RarError when it cannot be read.
+
+    Once it has been read: read, the number of frames; damaged, of parts that could not be decoded; cut, whether it is
+    cut short.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.read = path, 0
+        self.path, self.read, self.damaged = path, 0, 0
         if not path.is_file():  # a pipe would wait for what never comes
             raise RarError(f"{readable(path)}: no such file: replace it")
         self._av, said = pyav(), container(path)
@@ -78,7 +83,7 @@ class Video:
             for packet in self._packets(streams):
                 if packet.stream.type == "audio":
                     if sound and packet.dts is not None:
-                        sound(packet)
+                        sound(_earlier(packet, begin))
                     continue
                 broken = packet.is_corrupt if packet.size else broken  # the last one is cut itself
                 for frame in self._decoded(packet):
@@ -97,7 +102,17 @@ class Video:
         try:
             return list(packet.decode())
         except self._av.FFmpegError:
+            self.damaged += bool(self.read)  # before the first picture there may be the rest of what was cut off
             return []
+
+
+def _earlier(packet: Any, begin: float) -> Any:
+    """The packet, its times counted from `begin`, s, as those of the frames are."""
+    ticks = round(begin / packet.time_base)
+    packet.dts -= ticks
+    if packet.pts is not None:
+        packet.pts -= ticks
+    return packet
 
 
 def _upright(frame: Any) -> Image:
@@ -116,7 +131,9 @@ class VideoWriter:
         self._container = self._av.open(self._file, "w", format="mp4")
         self._pictures: Any = None
         self._voice: Any = None
-        self._last = -1
+        self._copied = True  # the sound, as it is
+        self._early: list[Any] = []  # packets of sound that come before the first picture
+        self._last, self._last_heard = -1, -math.inf
 
     def write(self, frame: Frame) -> None:
         """Add a frame; RarError when it cannot be written."""
@@ -129,22 +146,28 @@ class VideoWriter:
             self._container.mux(self._pictures.encode(picture))
 
     def sound(self, packet: Any) -> None:
-        """Add a packet of the sound of the video that this one is like; those before the first picture are lost."""
+        """Add a packet of the sound of the video that this one is like; RarError when it cannot be written."""
         if self._voice is None:
+            self._early.append(packet)
             return
         with self._told():
-            if self._voice.codec_context.name == "aac" and packet.stream.codec_context.name not in KEPT_SOUND:
+            if not self._copied:
                 for part in packet.decode():
-                    self._container.mux(self._voice.encode(part))
-            else:
-                packet.stream = self._voice
-                self._container.mux(packet)
+                    self._container.mux(self._voice.encode(_counted_in_samples(part)))
+                return
+            if packet.dts <= self._last_heard:  # as in AVI, whose sound has no times of its own
+                packet.pts = packet.dts = int(self._last_heard) + 1
+            self._last_heard = packet.dts
+            packet.stream = self._voice
+            self._container.mux(packet)
 
     def finish(self) -> None:
         """Close the file; RarError when it cannot be written."""
         with self._told():
             if self._pictures is not None:
                 self._container.mux(self._pictures.encode())
+            if not self._copied:
+                self._container.mux(self._voice.encode())
         self.close()
 
     def close(self) -> None:
@@ -162,9 +185,12 @@ class VideoWriter:
         self._pictures.time_base = self._pictures.codec_context.time_base = TICK
         voice = self._like.sound
         if voice is not None:
-            kept = voice.codec_context.name in KEPT_SOUND
-            make = self._container.add_stream_from_template if kept else self._encoded_sound
+            self._copied = voice.codec_context.codec.canonical_name in KEPT_SOUND
+            make = self._container.add_stream_from_template if self._copied else self._encoded_sound
             self._voice = make(voice)
+        early, self._early = self._early, []
+        for packet in early if voice is not None else ():
+            self.sound(packet)
 
     def _encoded_sound(self, voice: Any) -> Any:
         return self._container.add_stream("aac", rate=voice.codec_context.sample_rate)
@@ -176,6 +202,14 @@ class VideoWriter:
         except (self._av.FFmpegError, OSError, ValueError) as error:
             why = " ".join(str(error).split())
             raise RarError(f"{readable(self._path)}: the video cannot be written ({why}): is the disk full?") from None
+
+
+def _counted_in_samples(part: Any) -> Any:
+    """A piece of sound whose time is exact, as an encoder wants it; AVI's ticks may be 26 ms long."""
+    if part.pts is not None:
+        tick = Fraction(1, part.sample_rate)
+        part.pts, part.time_base = round(part.pts * part.time_base / tick), tick
+    return part
 
 
 @contextmanager

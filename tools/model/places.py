@@ -59,17 +59,18 @@ def chosen_weights(name: str, run: Path | None = None, given: Path | None = None
     RarError where a run was begun and has no final weights, and where there are no weights at all.
     """
     folder = run or run_folder(name)
-    know_scheme(given or folder / RESULT)
-    preset(name)  # a wrong name is told as such
-    if given is not None:
-        return shown(shipped_weights(name)) if str(given) == SHIPPED else given
-    if (folder / RESULT).is_file():
-        return folder / RESULT
-    if begun(folder):
+    finished = (folder / RESULT).is_file()
+    if given is None and not finished and begun(folder):
         raise RarError(
             f"the training in {folder} was begun and has no {RESULT}: run the same training again to end it, "
             f"or give --weights FILE, or --weights {SHIPPED}"
         )
+    know_scheme(given or folder / RESULT)
+    preset(name)  # a wrong name is told as such
+    if given is not None:
+        return shown(shipped_weights(name)) if str(given) == SHIPPED else given
+    if finished:
+        return folder / RESULT
     try:
         path = shown(shipped_weights(name))
     except RarError:

@@ -148,6 +148,18 @@ def test_one_face(faces: Path, tmp_path: Path) -> None:
     with PreparedSet(tmp_path / "data" / "train") as rows:
         assert len(rows) == 2
     assert not (tmp_path / "data" / "val").exists()
+    shown = prepare(faces, tmp_path / "bare", *one, "--copies", 1)
+    assert "one crop of one face cannot be trained on: give --copies 2 or more" in str(shown.exception)
+
+
+def test_faces_to_test_on_alone(faces: Path, tmp_path: Path) -> None:
+    lines = (faces / "faces.csv").read_text().splitlines()
+    (tmp_path / "one.csv").write_text("\n".join([lines[0], lines[1].replace(",train,", ",test,")]))
+    one = ("--annotations", tmp_path / "one.csv", "--scheme", EXAMPLES / "twelve.json", "--split", "set")
+    shown = prepare(faces, tmp_path / "data", *one)
+    assert shown.exception is None, shown.stderr
+    wanted = f"to test: rar-caffe test --preset tiny+scheme=twelve --data {tmp_path / 'data'} --run YOUR_RUN"
+    assert shown.stdout.splitlines()[-1] == f"no face to train on; {wanted}"
 
 
 def test_data_of_another_scheme_are_not_mixed(faces: Path, tmp_path: Path) -> None:

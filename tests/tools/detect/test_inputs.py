@@ -150,6 +150,18 @@ def test_boxes_in_any_encoding(encoding: str, tmp_path: Path) -> None:
     assert read_boxes(tmp_path / "b.csv", L).by_name == {"caf\u00e9.jpg": [[1, 2, 3, 4]]}
 
 
+def test_an_accent_is_a_letters_however_it_is_stored(tmp_path: Path) -> None:
+    apart, composed = "cafe\u0301.jpg", "caf\u00e9.jpg"
+    for listed, named in ((apart, composed), (composed, apart)):
+        (tmp_path / "b.csv").write_text(f"{listed},1,2,3,4\nx/{listed},5,6,7,8\n")
+        boxes = read_boxes(tmp_path / "b.csv", L)
+        assert boxes.of(Path("y") / named) == [[1, 2, 3, 4]] and boxes.of(Path("x") / named) == [[5, 6, 7, 8]]
+        (tmp_path / "b.csv").write_text(f"x/{listed},5,6,7,8\n")
+        assert read_boxes(tmp_path / "b.csv", L).of(Path("x").absolute() / named) == [[5, 6, 7, 8]]
+        (tmp_path / "b.csv").write_text(f"{listed},1,2,3,x\na.jpg,1,2,3,4")
+        assert "a box is four numbers" in read_boxes(tmp_path / "b.csv", L).problem(Path(named))
+
+
 def test_a_name_of_any_bytes(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_bytes(b"caf\xe9.jpg,1,2,3,4\n")
     assert read_boxes(tmp_path / "b.csv", L).of(Path(os.fsdecode(b"x/caf\xe9.jpg"))) == [[1, 2, 3, 4]]

@@ -19,10 +19,11 @@ from tests.data_prep.conftest import face_shape
 from tests.tools.detect.test_command import Command, command, results  # noqa: F401
 from tools.detect import Detector, Face
 from tools.detect.containers import container
+from tools.detect.inputs import is_video
 from tools.detect.smoothing import OneEuro, Smoother
 from tools.detect.tracker import LOOK_EVERY, LOOK_FOR_LOST, PATIENCE, Track, Tracker
 from tools.detect.video import detect_video
-from tools.detect.video_files import Video
+from tools.detect.video_files import Video, finished_video
 
 Array = np.ndarray
 SIZE = (320, 240)
@@ -123,7 +124,13 @@ def test_a_face_that_is_long_gone_is_another_one() -> None:
 
 
 def write_clip(
-    path: Path, images: list[Array], times: list[float], codec: str = "mpeg4", sound: str = "", **how: Any
+    path: Path,
+    images: list[Array],
+    times: list[float],
+    codec: str = "mpeg4",
+    sound: str = "",
+    hertz: int = 8000,
+    **how: Any,
 ) -> Path:
     """A video of pictures shown at those times, s, and a tone as long."""
     import av
@@ -132,14 +139,14 @@ def write_clip(
         stream = made.add_stream(codec, rate=25)
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = "yuv420p" if not np.any(np.array(images[0].shape[:2]) % 2) else "yuv444p"
-        stream.codec_context.time_base = Fraction(1, 1000) if codec != "mpeg4" else Fraction(1, 25)
-        voice = made.add_stream(sound, rate=8000, layout="mono") if sound else None
+        stream.codec_context.time_base = Fraction(1, 25 if codec.startswith("mpeg") else 1000)
+        voice = made.add_stream(sound, rate=hertz, layout="mono") if sound else None
         if voice:
-            frames = max(1, round(8000 * times[-1]) // 1024)
+            frames = max(1, round(hertz * times[-1]) // 1024)
             for number in range(frames):
                 tone = np.sin(np.arange(number * 1024, (number + 1) * 1024) / 3)
                 part = av.AudioFrame.from_ndarray((9000 * tone).astype(np.int16)[None], format="s16", layout="mono")
-                part.sample_rate, part.pts, part.time_base = 8000, number * 1024, Fraction(1, 8000)
+                part.sample_rate, part.pts, part.time_base = hertz, number * 1024, Fraction(1, hertz)
                 made.mux(voice.encode(part))
             made.mux(voice.encode())
         for image, time in zip(images, times, strict=True):
@@ -244,6 +251,31 @@ def test_the_times_of_the_container(
 
 
 @pytest.mark.parametrize(
+    ("name", "codec", "sound", "form"),
+    [
+        ("a.avi", "mpeg4", "libmp3lame", "avi"), ("b.avi", "mpeg4", "mp2", "avi"),
+        ("c.mpg", "mpeg2video", "mp2", "mpeg"), ("d.ts", "libx264", "aac", "mpegts"),
+        ("e.mov", "mpeg4", "pcm_s16le", "mov"),
+    ],
+)  # fmt: skip
+def test_all_of_the_sound_at_its_time(
+    moving: list[Array], tmp_path: Path, name: str, codec: str, sound: str, form: str
+) -> None:
+    """Also what comes before the first picture, in files whose times begin anywhere, and in AVI, which has none."""
+    clip = write_clip(tmp_path / name, moving * 3, [step / 25 for step in range(36)], codec, sound, 48000, format=form)
+    video, kept, heard = Video(clip), tmp_path / "x.mp4", list[Any]()
+    with finished_video(kept, video) as made:
+        frames = []
+        for frame in video.frames(made.sound):
+            frames.append(frame)
+            made.write(frame)
+    again = [frame.time for frame in Video(kept).frames(heard.append)]
+    np.testing.assert_allclose(again, [frame.time for frame in frames], atol=0.002)
+    assert abs(float(heard[0].pts * heard[0].time_base)) < 0.03
+    assert sum(float(packet.duration * packet.time_base) for packet in heard) > 1.37
+
+
+@pytest.mark.parametrize(
     ("name", "form"),
     [
         ("c.ts", "mpegts"), ("c.flv", "flv"), ("c.3gp", "3gp"), ("c.avi", "avi"), ("c.mov", "mov"),
@@ -308,6 +340,33 @@ def test_a_cut_video_says_how_far_it_got(
     assert 2 <= read <= 23
     assert f"{cut}: cut short after {read} frames" in str(error.value) and "these are written" in str(error.value)
     assert len(list(Video(tmp_path / "out.mp4").frames())) == read
+
+
+def test_a_video_damaged_in_its_middle_says_so(
+    tiny: Detector, moving: list[Array], picture: tuple[Path, Array], tmp_path: Path
+) -> None:
+    import av
+
+    clip = write_clip(tmp_path / "clip.mp4", moving * 2, [step / 25 for step in range(24)], "libx264")
+    content = bytearray(clip.read_bytes())
+    with av.open(str(clip)) as whole:
+        for packet in [packet for packet in whole.demux() if packet.size][8:12]:
+            content[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    clip.write_bytes(content)
+    with pytest.raises(RarError, match="clip.mp4: [0-9]+ of its parts are damaged and passed over: the other "):
+        detect_video(tiny, clip, tmp_path / "out", [picture[1]], "none", [])
+    assert 0 < len(lines(tmp_path / "out.jsonl")) < 24
+
+
+def test_the_packets_of_a_camcorder(moving: list[Array], tmp_path: Path) -> None:
+    """Of 192 bytes. What begins with a G alone is none."""
+    how: dict[str, Any] = {"format": "mpegts", "options": {"mpegts_m2ts_mode": "1"}}
+    clip = write_clip(tmp_path / "a.mts", moving, [step / 25 for step in range(12)], **how)
+    assert is_video(clip) and container(clip) == ("mpegts", False) and len(list(Video(clip).frames())) == 12
+    clip.write_bytes(clip.read_bytes()[:-100])
+    assert container(clip) == ("mpegts", True)
+    clip.write_bytes(b"GIF89a" + bytes(3000))
+    assert container(clip) is None
 
 
 def test_what_comes_after_a_video_does_not_make_it_cut(clip: Path) -> None:

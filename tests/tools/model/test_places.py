@@ -38,6 +38,8 @@ def test_a_run_that_was_begun_and_not_ended_is_an_error(tmp_path: Path, trace: s
         RarError, match="was begun and has no rar.caffemodel: run the same training again to end it, or"
     ):
         chosen_weights("compact", tmp_path)
+    with pytest.raises(RarError, match="was begun and has no"):  # whose scheme its weights would have told
+        chosen_weights("compact+scheme=twelve", tmp_path)
     assert chosen_weights("compact", tmp_path, Path("shipped"))
 
 
