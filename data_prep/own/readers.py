@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from data_prep.own.annotation import Annotation
 from data_prep.pts import read_any_points
 from layers.common.errors import RarError
+from layers.common.json_types import parsed
 
 GUIDE = "docs/own-data.md shows the forms"
 IMAGE_COLUMNS = ("image", "file", "filename", "file_name", "path", "name")
@@ -101,7 +101,7 @@ def _dlib(path: Path, text: str) -> Found:
 def _coco(path: Path, text: str) -> Found:
     """The keypoints of `annotations`, by the names of their category; visibility 0: not marked, 1: hidden, 2: seen."""
     try:
-        whole = json.loads(text)
+        whole = parsed(text)
         images = {image["id"]: image for image in whole["images"]}
         names = {one["id"]: one.get("keypoints") for one in whole.get("categories", ())}
         annotations = list(whole["annotations"])
@@ -112,7 +112,7 @@ def _coco(path: Path, text: str) -> Found:
         where = f"{path}, annotation {one.get('id', number) if isinstance(one, dict) else number}"
         try:
             faces.append(_coco_face(where, one, images[one["image_id"]], names.get(one.get("category_id"))))
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
+        except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
             problems.append(f"{where}: no face with keypoints ({type(error).__name__}: {error}): mend it")
     return faces, problems
 
@@ -135,13 +135,19 @@ def _table(path: Path, text: str) -> Found:
     """A line a face: image, x_1, y_1, ..., as it may be x0 y0 x1 y1 of a box, hidden_1 ..., and any other column."""
     lines = [line for line in text.splitlines() if line.strip()]
     mark = max(",;\t", key=lines[0].count) if lines else ","
-    head = [word.strip() for word in next(csv.reader(lines[:1], delimiter=mark), [])]
+    try:
+        head, *rows = csv.reader(lines or [""], delimiter=mark)
+    except csv.Error as error:
+        raise RarError(f"{path} is no table ({error}): {GUIDE}") from None
+    head = [word.strip() for word in head]
+    if twice := next((name for name in head if name and head.count(name) > 1), None):
+        raise RarError(f"{path}: two columns are called {twice!r}: leave one out")
     image = next((head.index(name) for name in IMAGE_COLUMNS if name in head), None)
     columns = _point_columns(head)
     if image is None or not columns:
         raise RarError(f"{path}: the first line names the columns: image, x_1, y_1, x_2 ...; {GUIDE}")
     faces, problems = [], []
-    for number, row in enumerate(csv.reader(lines[1:], delimiter=mark), start=2):
+    for number, row in enumerate(rows, start=2):
         where = f"{path}, line {number}"
         try:
             faces.append(_table_face(where, dict(zip(head, row, strict=True)), head[image], columns))
