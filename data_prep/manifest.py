@@ -95,7 +95,7 @@ def origin(manifest: dict[str, Any], name: str) -> Origin:
 def checked_margin(margin: float) -> float:
     """The margin of crops, as it is stored; ValueError for one that none can have."""
     if not 0 < margin < WIDEST:  # NaN is not
-        raise ValueError(f"margin {margin:.3g}")
+        raise ValueError(f"a margin that is not between 0 and {WIDEST}")
     return float(margin)
 
 
