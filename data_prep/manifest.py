@@ -23,6 +23,7 @@ from layers.common.shape_pool import FILE as POOL
 FILE = "manifest.json"
 FORMAT = "rar-data/1"
 REMEDY = "prepare the data again (make data-300w)"
+WIDEST = 10  # the crop's side over the longer side of the box
 _TRAINED_ON = ("train/", "val/", POOL)
 _SET = {"rows": int, "faces": int, "settings": {"augmentation": {"copies": int}}}
 KIND = {
@@ -80,10 +81,22 @@ def origin(manifest: dict[str, Any], name: str) -> Origin:
     try:
         entry, last = manifest["sets"][name], manifest["parameters"]
         settings = entry["settings"]
-        raw = entry.get("raw", manifest.get("raw", "300w"))
-        return Origin(str(raw), str(settings.get("boxes", last["boxes"])), float(settings["margin"]))
+        found = {
+            "raw": entry.get("raw", manifest.get("raw", "300w")),
+            "boxes": settings.get("boxes", last["boxes"]),
+            "margin": settings["margin"],
+        }
+        check(found, {"raw": str, "boxes": str, "margin": float})
+        return Origin(found["raw"], found["boxes"], checked_margin(found["margin"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RarError(f"the {FILE} of the data does not say how the set {name} was made ({error}): {REMEDY}") from None
+
+
+def checked_margin(margin: float) -> float:
+    """The margin of crops, as it is stored; ValueError for one that none can have."""
+    if not 0 < margin < WIDEST:  # NaN is not
+        raise ValueError(f"a margin that is not between 0 and {WIDEST}")
+    return float(margin)
 
 
 def faults(data: Path, manifest: dict[str, Any], name: str = "") -> list[str]:

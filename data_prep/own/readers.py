@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -17,6 +16,7 @@ from data_prep.own.annotation import Annotation
 from data_prep.own.folders import all_files
 from data_prep.pts import read_any_points
 from layers.common.errors import RarError, reason
+from layers.common.json_types import parsed
 from layers.common.text_files import read_text
 
 GUIDE = "docs/own-data.md shows the forms"
@@ -142,11 +142,11 @@ def _xml(path: Path, text: str) -> str | bytes:
 def _coco(path: Path, text: str) -> Found:
     """The keypoints of `annotations`, by the names of their category; visibility 0: not marked, 1: hidden, 2: seen."""
     try:
-        whole = json.loads(text)
+        whole = parsed(text)
         images = {str(image["id"]): image for image in whole["images"] if "id" in image}
         names = {str(one["id"]): one.get("keypoints") for one in whole.get("categories", ()) if "id" in one}
         annotations = list(whole["annotations"])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RarError(f"{path} is no file of COCO keypoints ({type(error).__name__}: {error}): {GUIDE}") from None
     faces, problems = [], []
     for number, one in enumerate(annotations):
@@ -158,7 +158,7 @@ def _coco(path: Path, text: str) -> Found:
             faces.append(_coco_face(where, one, image, names.get(str(one.get("category_id")))))
         except KeyError as error:
             problems.append(f"{where}: no {error.args[0]!r} in it or its image: mend it, or leave it out")
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             problems.append(f"{where}: no face with keypoints ({error}): mend it, or leave it out")
     return faces, problems
 
@@ -206,7 +206,7 @@ def _table(path: Path, text: str) -> Found:
 
 def _head(line: str) -> tuple[list[str], str]:
     """The columns, those known here in small letters, and the mark between them: the one with most known columns."""
-    heads = {mark: [word.strip() for word in next(csv.reader([line], delimiter=mark), [])] for mark in MARKS}
+    heads = {mark: [word.strip() for word in _fields(line, mark)] for mark in MARKS}
     best = max(MARKS, key=lambda mark: sum(bool(KNOWN.match(word) or POINT.fullmatch(word)) for word in heads[mark]))
     return [KNOWN.sub(lambda word: word[0].lower(), word) for word in heads[best]], best
 
@@ -217,12 +217,20 @@ def _rows(lines: list[str], start: int, mark: str, due: int) -> Iterator[tuple[i
         reader = csv.reader((f"{lines[number]}\n" for number in range(start, len(lines))), delimiter=mark)
         try:
             row = next(reader)
-        except csv.Error:  # a field of 128 KiB
+        except csv.Error:
             row = []
         used = reader.line_num if len(row) == due else 1
         if lines[start].strip():
-            yield start + 1, row if used == reader.line_num else next(csv.reader([lines[start]], delimiter=mark))
+            yield start + 1, row if used == reader.line_num else _fields(lines[start], mark)
         start += used
+
+
+def _fields(line: str, mark: str) -> list[str]:
+    """Of one line; none of a line that csv does not read."""
+    try:
+        return next(csv.reader([line], delimiter=mark), [])
+    except csv.Error:  # a field of 128 KiB
+        return []
 
 
 def _point_columns(head: list[str]) -> dict[str, tuple[str, str]]:

@@ -85,13 +85,14 @@ def run_command(main: Callable[[], object]) -> NoReturn:
             raise
         sys.exit(f"error: {NO_MEMORY}")
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            place = readable(error.filename or "the output")
+        place = readable(error.filename or "the output")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             sys.exit(f"error: no space left on the disk of {place}: free some and run again")
+        if error.errno == errno.EFBIG:
+            sys.exit(f"error: {place} may not grow so large: raise the limit (ulimit -f) and run again")
         if error.errno == errno.ENOMEM:
             sys.exit(f"error: {NO_MEMORY}")
         if error.filename is None:  # not about a path that the user gave
             raise
-        place = readable(error.filename)
         sys.exit(f"error: cannot use {place} ({error.strerror}): give another path, or mend this one")
     sys.exit(0)

@@ -25,11 +25,19 @@ class Maybe:
 
 
 def parsed(text: str | bytes) -> Any:
-    """What json.loads reads; ValueError also for what is nested too deep for it."""
+    """What json.loads reads; ValueError also for what is nested too deep for it, and for a key that stands twice."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} stands twice in an object")
+    return found
 
 
 def check(value: Any, kind: Any, place: str = "the file") -> None:

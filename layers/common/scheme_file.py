@@ -5,7 +5,6 @@ Indices are 0-based. "Left" is the left of the image, so `pupils[0]` is the eye 
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from layers.common.errors import RarError
+from layers.common.json_types import parsed
 
 Indices = tuple[int, ...]
 FEWEST, MOST = 3, 1000  # landmarks; a similarity alone fits two
@@ -55,7 +55,7 @@ class Scheme:
 def read_scheme(path: Path) -> Scheme:
     """The scheme that a JSON file describes; RarError, naming the file, for whatever is wrong with it."""
     try:
-        described = json.loads(path.read_text(encoding="utf-8-sig"))
+        described = parsed(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise RarError(f"no scheme file {path} ({error.strerror}): docs/own-data.md shows one") from None
     except ValueError as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from layers.common.errors import RarError
+from layers.common.json_types import parsed
 from layers.common.scheme_file import Indices, Scheme, describe, parse, read_scheme
 
 __all__ = ["FIVE_OF_68", "SCHEMES", "SCHEME_5", "SCHEME_29", "SCHEME_68", "SCHEME_98", "Indices", "Scheme",
@@ -38,7 +39,7 @@ def scheme(name: str | int | dict[str, Any]) -> Scheme:
     """
     if isinstance(name, str) and name.startswith("{"):
         try:
-            name = json.loads(name)
+            name = parsed(name)
         except ValueError as error:
             raise RarError(f"a stored landmark scheme is damaged ({error}): write it again") from None
     if isinstance(name, dict):

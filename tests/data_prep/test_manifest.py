@@ -44,6 +44,15 @@ def test_a_set_without_an_origin_is_named(raw: Path, tmp_path: Path) -> None:
         origin(book, "lfpw")
 
 
+@pytest.mark.parametrize("margin", [10**20, float("nan"), -1, 0, "1.4", True, None])
+def test_a_margin_that_is_none_is_named(raw: Path, tmp_path: Path, margin: object) -> None:
+    """It goes beside the weights, and decides how every crop after that is cut."""
+    book = read_manifest(prepared(raw, tmp_path / "data", "--sets", "helen"))
+    book["sets"]["helen"]["settings"]["margin"] = margin
+    with pytest.raises(RarError, match="does not say how the set helen was made .*margin"):
+        origin(book, "helen")
+
+
 def cut(path: Path, size: int) -> None:
     os.truncate(path, size)
 

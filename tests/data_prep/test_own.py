@@ -188,6 +188,9 @@ def test_a_bad_face_is_named_and_the_rest_goes_on(
     assert len(found.scans[0].records) == 2
 
 
+COCO = '{"images": [{"id": 1, "file_name": "a/one.jpg"}], "annotations": [{"image_id": 1, "keypoints": %s}]}'
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -197,6 +200,10 @@ def test_a_bad_face_is_named_and_the_rest_goes_on(
         ("faces.xml", "<dataset/>", "holds no annotated face"),
         ("faces.json", "{}", "is no file of COCO keypoints"),
         ("faces.json", "[1", "is no file of COCO keypoints"),
+        pytest.param("faces.json", "[" * 100_000, "nested too deep", id="deep"),
+        ("faces.csv", "image,x_1,x_1,y_1\na/one.jpg,1,2,3\n", "two columns are called 'x_1'"),
+        pytest.param("faces.csv", f"image,x_1,y_1\n\"{'a' * 200_000}", "in quotes, and close them", id="wide"),
+        pytest.param("faces.json", COCO % f"[{'9' * 400}, 2, 2]", "int too large to convert", id="large"),
         ("faces.mat", "x", "no form of annotations that is known"),
     ],
 )

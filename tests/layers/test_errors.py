@@ -38,9 +38,16 @@ def test_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "interrupted\n"
 
 
-def test_a_full_disk() -> None:
-    line = ending(failing(OSError(errno.ENOSPC, "No space left on device", "/out/x")))
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk(number: int) -> None:
+    line = ending(failing(OSError(number, "full", "/out/x")))
     assert line == "error: no space left on the disk of /out/x: free some and run again"
+
+
+def test_a_file_beyond_the_limit() -> None:
+    """Writing to an open file tells no name."""
+    line = ending(failing(OSError(errno.EFBIG, "File too large")))
+    assert line == "error: the output may not grow so large: raise the limit (ulimit -f) and run again"
 
 
 def test_a_path_that_cannot_be_written(tmp_path: Path) -> None:

@@ -94,7 +94,11 @@ def test_what_is_wrong_is_said(tmp_path: Path, change: dict[str, Any], words: st
     assert words in str(error.value) and str(file) in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "3", None], ids=["empty", "cut", "list", "number", "missing"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "3", None, "[" * 100_000, '{"name": "a", "name": "b"}'],
+    ids=["empty", "cut", "list", "number", "missing", "deep", "twice"],
+)
 def test_files_that_are_none(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "mine.json"
     if content is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+from typing import Any
 
 import click
 
@@ -11,6 +12,8 @@ from layers.common.errors import run_command
 from tools.cli.table import COMMANDS, PLAIN
 from tools.common.stopping import importing
 from tools.common.version import commit, version
+
+INTERRUPTED = 130
 
 
 class Lazy(click.Group):
@@ -30,6 +33,14 @@ class Lazy(click.Group):
         lines = "\n".join(f"  rar-caffe {example}" for example in COMMANDS[name].examples)
         found.epilog = f"\b\nExamples:\n{lines}"
         return found
+
+    def invoke(self, context: click.Context) -> Any:
+        """As click does, but that Ctrl-C ends in the status that shells know: click's own is that of bad input."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            context.exit(INTERRUPTED)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, from the table alone."""

@@ -46,6 +46,8 @@ def checked_box(given: Any) -> list[float]:
     if isinstance(given, RarError):
         raise given
     try:
+        if isinstance(given, str | dict):  # their letters and keys are no box
+            raise TypeError
         box = [float(value) for value in given]
     except (TypeError, ValueError, OverflowError):
         raise RarError(f"a box is four numbers, x0 y0 x1 y1, not {_short(given)}") from None

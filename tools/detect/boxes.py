@@ -143,10 +143,11 @@ def _from_json(path: Path, stored: Any) -> Iterator[Entry]:
     """{name: boxes}; or a list of faces, as in faces.json."""
     if isinstance(stored, list):
         for number, face in enumerate(stored, start=1):
-            yield f"{path}, face {number}", str(face["image"]), face["box"]
+            place, whole = f"{path}, face {number}", isinstance(face, dict) and isinstance(face.get("image"), str)
+            yield (place, face["image"], face.get("box")) if whole else (place, "", RarError('it has no "image"'))
         return
     for name, boxes in stored.items():
-        several = isinstance(boxes, list) and all(isinstance(box, list) for box in boxes)
+        several = isinstance(boxes, list) and (not boxes or any(isinstance(box, list) for box in boxes))
         for number, box in enumerate(boxes if several else [boxes], start=1):
             yield f"{path}, {name}, box {number}", name, box
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from layers.common.files import alone, clear_parts, finished_file
+from layers.common.json_types import parsed
 
 LIST = ".results.jsonl"
 
@@ -60,7 +61,7 @@ class ResultFolder:
         known: dict[str, None] = {}
         for line in self._list.read_text().splitlines() if self._list.is_file() else []:
             try:
-                name = json.loads(line)
+                name = parsed(line)
             except ValueError:  # cut short by a power cut
                 continue
             if isinstance(name, str) and Path(name).name == name and "\0" not in name:

@@ -74,7 +74,7 @@ class Journal:
         """Those of these fingerprints, in the order in which they were done, read from the disk one by one."""
         keys = set(map(json.dumps, wanted))
         for number, line in enumerate(self._lines()):
-            if number and json.dumps((record := json.loads(line))["source"]) in keys:
+            if number and json.dumps((record := parsed(line))["source"]) in keys:
                 yield record
 
     def remove(self) -> None:

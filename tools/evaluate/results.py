@@ -29,17 +29,18 @@ from numpy.typing import NDArray
 
 from layers.common.errors import RarError
 from layers.common.files import finished_file
-from layers.common.json_types import Maybe, check, parsed
+from layers.common.json_types import Each, Maybe, check, parsed
 from layers.common.schemes import SCHEMES, scheme, stored
 
 FORMAT = "rar-results/1"
 PIXEL_DECIMALS = 3
 FARTHEST = 1e6  # px
 PIXELS = ("ground_truth", "s_d", "stages", "box")
+CUT = {"boxes": str, "margin": float}
 HEAD = {
     "scheme": (str, dict), "truth_scheme": Maybe((str, dict)), "steps": int, "faces": list,
     "model": {"name": str, "weights": str, "sha256": str, "commit": str, "version": Maybe(str), "seed": Maybe(int)},
-    "data": {"boxes": str, "margin": float, "raw": str, "note": str},
+    "data": {**CUT, "raw": str, "note": str, "sets": Maybe(Each(dict, CUT))},
 }  # fmt: skip
 SCORE_DECIMALS = 6  # confidences and peaks: probabilities over 65,536 places are small
 

@@ -12,15 +12,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep.manifest import origin
+from data_prep.manifest import checked_margin, origin
 from layers.common.errors import RarError
 from layers.common.files import finished_file
-from layers.common.json_types import parsed
+from layers.common.json_types import Maybe, check, parsed
 from layers.common.schemes import scheme, stored
 from tools.model.card import CARD, front_matter
 from tools.model.presets import Preset
 
 FORMAT = "rar-about/1"
+KIND = {"preset": str, "scheme": (str, dict), "crop_size": int, "margin": float, "boxes": Maybe(str), "raw": Maybe(str)}
 USUAL_MARGIN = 1.4  # of 300-W's and MTFL's crops: for weights beside which nothing is said
 
 
@@ -82,6 +83,7 @@ def _note(weights: Path) -> About | None:
         said = parsed(path.read_text(encoding="utf-8"))
         if said.pop("format") != FORMAT:
             raise ValueError(f"no {FORMAT}")
+        check(said, KIND)
         return _checked(said)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise RarError(f"{path} is damaged ({error}): train again, or remove it") from None
@@ -101,8 +103,6 @@ def _card(weights: Path) -> About | None:
 
 
 def _checked(said: dict[str, Any]) -> About:
-    margin = float(said["margin"])
-    if not 0 < margin < 10:
-        raise ValueError(f"margin {margin:g}")
+    margin = checked_margin(float(said["margin"]))
     kind = scheme(said["scheme"]).name
     return About(**{**said, "scheme": kind, "crop_size": int(said["crop_size"]), "margin": margin})

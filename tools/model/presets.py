@@ -309,6 +309,8 @@ def preset(name: str) -> Preset:
     changes = [_named_scheme(change) for change in changes]
     name = "+".join([base, *changes])
     settings = dict(changed(change) for change in changes)
+    if len(settings) < len(changes):
+        raise RarError(f"{name} gives one setting twice: leave one out")
     start = PRESETS[base]
     if settings.get("scheme", start.scheme) != start.scheme:
         landmarks = start.landmarks

@@ -33,7 +33,7 @@ class TrainingLog:
             return []
         lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
         ended = [line for line in lines if line.endswith("\n") and "\0" not in line]  # a last number may lack digits
-        rows = list(csv.DictReader(ended))
+        rows = list(csv.DictReader(ended, quoting=csv.QUOTE_NONE))  # a stray quote would take the next rows too
         whole = [row for row in rows if _is_whole(row)]
         if damaged := len(lines) - len(ended) + len(rows) - len(whole):
             print(f"{self.path}: damaged rows, left out: {damaged}", file=sys.stderr)
@@ -54,9 +54,11 @@ class TrainingLog:
 
 
 def _is_whole(row: dict[str, str]) -> bool:
-    """Whether a row has something in every column, and numbers where there must be some."""
+    """Whether a row has every column, and nothing but numbers in those of scalars, which may be empty."""
     try:
         numbers = [float(row["seconds"]), float(row["learning_rate"]), int(row["iteration"])]
+        for name in row.keys() - {*FIELDS}:
+            float(row[name] or 0)
     except (KeyError, ValueError, TypeError):
         return False
     return "phase" in row and None not in (*row, *row.values()) and all(map(math.isfinite, numbers))

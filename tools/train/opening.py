@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from data_prep.manifest import versions
 from layers.common.errors import RarError
 from layers.common.files import file_entry
+from layers.common.json_types import parsed
 from layers.quiet import caffe
 from tools.common.version import commit, version
 from tools.model.places import begun
@@ -75,7 +75,7 @@ def _adopt(record: RunRecord) -> None:
 def _indexed(index: Path) -> list[int]:
     """The complete snapshots that the older version listed, the newest last."""
     try:
-        return sorted(int(iteration) for iteration in json.loads(index.read_text())["complete"])
+        return sorted(int(iteration) for iteration in parsed(index.read_text())["complete"])
     except FileNotFoundError:
         return []
     except (ValueError, KeyError, TypeError) as error:

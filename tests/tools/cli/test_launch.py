@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from tests.conftest import import_packages
 from tools import PROJECT
@@ -125,6 +126,27 @@ def test_ctrl_c_while_it_starts_leaves_no_trace(seconds: float, elsewhere: Path)
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)[1].decode()
     assert process.returncode in (-signal.SIGINT, 1, 130) and "Traceback" not in said and said.count("\n") <= 2
+
+
+def test_ctrl_c_in_a_command_is_one_line_and_status_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def pressed() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(group, "get_command", lambda *_: pressed)
+    done = CliRunner(mix_stderr=False).invoke(group, ["pressed"])
+    assert (done.exit_code, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_closed_streams_are_the_null_device(closed: str, elsewhere: Path) -> None:
+    """Else the first files that are opened get their numbers, and what C libraries print goes into them."""
+    seen = elsewhere / "seen"
+    look = "import os, sys; open(sys.argv[1], 'w').write(' '.join(os.readlink(f'/proc/self/fd/{n}') for n in range(3)))"
+    words = ["sh", "-c", f'exec "$0" run python3 -c "$1" "$2" {closed}', str(LAUNCHER), look, str(seen)]
+    done = subprocess.run(words, cwd=elsewhere, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert seen.read_text().split().count(os.devnull) >= closed.count("&")
 
 
 def test_a_missing_python_is_one_line_with_the_remedy(elsewhere: Path) -> None:

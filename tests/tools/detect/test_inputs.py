@@ -139,6 +139,17 @@ def test_odd_json(tmp_path: Path) -> None:
     )
     boxes = read_boxes(tmp_path / "b.json", L)
     assert boxes.by_name == {"a": [[1, 2, 3, 4]], "b": [[1, 2, 3, 4]]} and len(boxes.problems) == 4
+    mixed = '{"a": [[1, 2, 3, 4], null], "b": "1289", "c": {"1": 0, "2": 0, "8": 0, "9": 0}}'
+    (tmp_path / "mixed.json").write_text(mixed)
+    boxes = read_boxes(tmp_path / "mixed.json", L)
+    assert boxes.by_name == {"a": [[1, 2, 3, 4]]} and len(boxes.problems) == 3
+    faces = '[{"image": "a", "box": [1, 2, 3, 4]}, {"image": "b"}, {"box": [1, 2, 3, 4]}, 7]'
+    (tmp_path / "faces.json").write_text(faces)
+    boxes = read_boxes(tmp_path / "faces.json", L)
+    assert boxes.by_name == {"a": [[1, 2, 3, 4]]} and len(boxes.problems) == 3
+    (tmp_path / "twice.json").write_text('{"a": [1, 2, 3, 4], "a": [5, 6, 7, 8]}')
+    with pytest.raises(RarError, match="'a' stands twice"):
+        read_boxes(tmp_path / "twice.json", L)
     (tmp_path / "deep.json").write_text("[" * 100_000)
     with pytest.raises(RarError, match="deep.json is no list of boxes .*nested too deep"):
         read_boxes(tmp_path / "deep.json", L)

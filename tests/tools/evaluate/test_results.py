@@ -147,6 +147,9 @@ def test_a_damaged_face_is_named(written: Path, damage: Callable[[dict[str, Any]
     _assert_refused(written, json.dumps(content), message)
 
 
+DATA = {"boxes": "detector", "margin": 1.4, "raw": "300w", "note": ""}
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
@@ -160,6 +163,7 @@ def test_a_damaged_face_is_named(written: Path, damage: Callable[[dict[str, Any]
         ("faces", ["helen/1"], "face number 0 is not an object"),
         ("model", {"name": "x"}, "model lacks 'weights'"),
         ("data", None, "malformed"),
+        ("data", {**DATA, "sets": {"ibug": {"boxes": "gt"}}}, "sets, ibug lacks 'margin'"),
     ],
 )
 def test_a_damaged_head_is_named(written: Path, key: str, value: object, message: str) -> None:

@@ -69,7 +69,10 @@ def test_weights_for_another_preset_whose_layers_are_alike() -> None:
         about(MODELS / "aflw_compact" / "aflw_compact.caffemodel.h5", COMPACT)
 
 
-@pytest.mark.parametrize("change", [{"margin": "wide"}, {"margin": -1}, {"format": "other"}, {"colour": "red"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"margin": "wide"}, {"margin": -1}, {"format": "other"}, {"colour": "red"}, {"margin": True}, {"crop_size": 64.5}],
+)
 def test_a_damaged_note(weights: Path, change: dict[str, object]) -> None:
     write_about(weights, TINY, MANIFEST)
     stored = json.loads(about_file(weights).read_text())

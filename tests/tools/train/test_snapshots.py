@@ -206,6 +206,7 @@ ROW = "rar,20,2.0,0.1,0.5\r\n"
         (HEAD + ROW + "rar,forty,4.0,0.1,0.5\r\n" + ROW.replace("20", "40"), 2),
         (HEAD + ROW + "rar,40,nan,0.1,0.5\r\n", 1),
         (HEAD + ROW.replace("\r\n", ",1,2\r\n"), 0),
+        (HEAD + ROW.replace("0.5", '"0.5') + ROW.replace("20", "40"), 1),
         ("\0" * 50, 0),
         (ROW, 0),
         (HEAD[:20], 0),
