@@ -11,7 +11,7 @@ from tests.conftest import packages
 from tests.tools.many.commands import PYTHON, run
 
 PROGRAM = """
-import io, json
+import io, json, os
 import numpy as np, pyarrow.parquet as pq
 from tools.common.pose import HeadPose
 from tools.detect.detector import Face
@@ -26,7 +26,8 @@ def face(pose):
 
 found = [Found("a.jpg", [face(HeadPose(12.5, -3.25, 0.5)), face(None)]), Found("b.jpg", [], "no face")]
 table = pq.read_table(io.BytesIO(part(Job("tiny", "w", "0" * 64, False, ()), found).faces))
-print(json.dumps({"type": str(table.schema.field("pose").type), "rows": table.column("pose").to_pylist()}))
+print(json.dumps({"type": str(table.schema.field("pose").type), "rows": table.column("pose").to_pylist()}), flush=True)
+os._exit(0)  # Arrow's threads may abort a program that ends at once
 """
 
 
