@@ -54,7 +54,7 @@ def caffe_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
         "OPENBLAS_CORETYPE": openblas_core(Path("/proc/cpuinfo").read_text()),
         "OPENBLAS_NUM_THREADS": cores,
         "OMP_NUM_THREADS": cores,
-        "GOMP_SPINCOUNT": None if base.get("OMP_WAIT_POLICY") else SPINS_BESIDE if crowded() else SPINS_ALONE,
+        "GOMP_SPINCOUNT": None if base.get("OMP_WAIT_POLICY") or base.get("GOMP_SPINCOUNT") else _spins(),
         "GLOG_logtostderr": "1",  # else every run leaves log files in the temporary folder
     }
     return {
@@ -91,6 +91,10 @@ def usable_cores(cpuinfo: str | None = None, quota: str | None = None) -> int:
         if fields.get("processor", "").isdecimal() and int(fields["processor"]) in allowed:
             cores.add((fields.get("physical id", "0"), fields.get("core id", fields["processor"])))
     return max(1, min(len(cores) or len(allowed), _quota_cores(quota)))
+
+
+def _spins() -> str:
+    return SPINS_BESIDE if crowded() else SPINS_ALONE
 
 
 def crowded(loadavg: str | None = None) -> bool:
