@@ -6,14 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import caffe
 import numpy as np
 import pytest
 from caffe.proto import caffe_pb2
 from google.protobuf import text_format
 
 from tools.build.environment import PROJECT, caffe_environment
+from tools.model.caffe_net import net_from
 from tools.model.gradient_check import layer_net
 
 Array = np.ndarray
@@ -192,3 +195,38 @@ def test_inner_product_of_few_rows(rows: int, columns: int) -> None:
         (bias_gradient, 1 + diff.sum(0)),
     ):
         np.testing.assert_allclose(found, wanted, atol=1e-6 * np.abs(wanted).max())
+
+
+@pytest.mark.skipif("avx512f" not in Path("/proc/cpuinfo").read_text(), reason="needs a CPU with AVX-512")
+def test_shared_weights_are_halved_for_one_pass() -> None:
+    """A copy from the second use on, at once in the next pass; none of weights that are no halves; never an old one."""
+    text = """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 dim: 1003 } } }"""
+    for top in "yz":
+        text += f"""
+        layer {{ name: "{top}" type: "InnerProduct" bottom: "x" top: "{top}" param {{ name: "W" }} param {{ name: "b" }}
+          inner_product_param {{ num_output: 70 axis: 2 weight_filler {{ type: "gaussian" }} }} }}"""
+    net = net_from(text_format.Parse(text, caffe_pb2.NetParameter()), caffe.TEST)
+    net.blobs["x"].data[...] = x = np.random.default_rng(5).standard_normal((1, 3, 1003)).astype(np.float32)
+
+    def products() -> list[Array]:
+        net.forward()
+        found = [net.blobs[top].data.copy() for top in "yz"]
+        wanted = x[0].astype(np.float64) @ net.params["y"][0].data.T.astype(np.float64) + net.params["y"][1].data
+        for each in found:
+            np.testing.assert_allclose(each[0], wanted, atol=2e-6 * np.abs(wanted).max())
+        return found
+
+    weights = net.params["y"][0].data
+    exact = weights.astype(np.float16).astype(np.float32)
+    y, z = products()
+    np.testing.assert_array_equal(y, z)
+    weights[...] = exact
+    y, z = products()
+    assert (y != z).any(), "another order of the sums shows which path ran"
+    for each in products():
+        np.testing.assert_array_equal(each, z)
+    weights[...] = -2 * exact
+    assert (products()[0] != z).all()
+    weights[-1, -1] = 1 / 3
+    y, z = products()
+    np.testing.assert_array_equal(y, z)

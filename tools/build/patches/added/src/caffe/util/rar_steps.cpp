@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "caffe/util/rar.hpp"
@@ -134,9 +135,31 @@ class WindowMaxima : public NativePass<float> {
 
 // The mean shift ---------------------------------------------------------------
 
+// sum p and, in `shift`, sum p (x, y), with p = e^(score - log_z) and (x, y)
+// from the shape; rows of `across` numbers, of which the first lies at (x, y).
+CAFFE_CLONES float moments(int rows, int across, const float* scores,
+    float log_z, float x, float y, float* shift) {
+  float mass = 0, along_x = 0, along_y = 0;
+  for (int row = 0; row < rows; ++row, scores += across) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum, along_x)
+    for (int i = 0; i < across; ++i) {
+      const float p = fast_exp(scores[i] - log_z);
+      sum += p;
+      along_x += p * (x + i);
+    }
+    mass += sum;
+    along_y += sum * (y + row);
+  }
+  shift[0] = along_x;
+  shift[1] = along_y;
+  return mass;
+}
+
 class MeanShift : public NativePass<float> {
  public:
-  explicit MeanShift(int radius) : radius_(radius) {}
+  explicit MeanShift(int radius)
+      : radius_(radius), across_((2 * radius + 1 + 15) / 16 * 16) {}
 
   virtual bool Forward(const Blobs& bottom, const Blobs& top) {
     const Maps maps(*bottom[0]);
@@ -167,27 +190,23 @@ class MeanShift : public NativePass<float> {
  private:
   // The shift of one landmark; returns the probability in its window.
   float OfMap(const Maps& maps, const float* map, float log_z, const float* s,
-      float* shift) const {
+      float* shift) {
     const Window window(maps, nearest(s[0]), nearest(s[1]), radius_);
-    double mass = 0, x_moment = 0, y_moment = 0;
-    for (int y = window.upper; y <= window.lower; ++y) {
-      float sum = 0, along = 0;
-      for (int x = window.left; x <= window.right; ++x) {
-        const float p = fast_exp(map[y * maps.width + x] - log_z);
-        sum += p;
-        along += p * (x - s[0]);
-      }
-      mass += sum;
-      x_moment += along;
-      y_moment += static_cast<double>(sum) * (y - s[1]);
+    const int rows = std::max(window.lower - window.upper + 1, 0);
+    const int columns = window.right - window.left + 1;
+    // What is beside the window has no probability.
+    scores_.assign(rows * across_, -std::numeric_limits<float>::infinity());
+    for (int row = 0; row < rows && columns > 0; ++row) {
+      const float* from = map + (window.upper + row) * maps.width + window.left;
+      std::copy(from, from + columns, &scores_[row * across_]);
     }
-    shift[0] = x_moment;
-    shift[1] = y_moment;
-    return mass;
+    return moments(rows, across_, scores_.data(), log_z, window.left - s[0],
+        window.upper - s[1], shift);
   }
 
-  int radius_;
-  std::vector<float> mass_;  // (N, L)
+  int radius_, across_;
+  std::vector<float> scores_;  // of a window, in rows of `across_`
+  std::vector<float> mass_;    // (N, L)
 };
 
 // Gamma ------------------------------------------------------------------------

@@ -1,0 +1,68 @@
+#ifndef CAFFE_UTIL_HALF_WEIGHTS_HPP_
+#define CAFFE_UTIL_HALF_WEIGHTS_HPP_
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+namespace caffe {
+
+/**
+ * Weights that several layers of a net share, as those of an unrolled
+ * recurrence, at half precision for the length of one forward pass.
+ *
+ * Such weights are read from memory once a step, which takes longer than to
+ * multiply with them. At half the size they stay in the caches of the cores.
+ * Only weights that half precision holds exactly, as shipped ones, are kept so;
+ * the others are used as they are. A copy is made anew in every pass, so weights
+ * may change between passes as ever.
+ */
+class HalfWeights {
+ public:
+  /// @brief Y = X W^T + b of few_rows.hpp with the copy of W in the running
+  ///        pass; false where there is none: compute it with W.
+  static bool Product(int M, int N, int K, const float* x, const float* weights,
+      const float* bias, float* y);
+  static bool Product(int, int, int, const double*, const double*,
+      const double*, double*) {
+    return false;
+  }
+
+  /// @brief A forward pass of the net that owns `weights`, on this thread, for
+  ///        as long as this lives; null: of one that wants no copies.
+  class Pass {
+   public:
+    explicit Pass(HalfWeights* weights);
+    ~Pass();
+
+   private:
+    HalfWeights* outer_;  // of a pass within which this one runs
+
+    Pass(const Pass&);
+    Pass& operator=(const Pass&);
+  };
+
+ private:
+  struct Copy {
+    int pass;
+    bool made, exact;  // in the last pass that used these weights
+    std::vector<uint16_t> halves;  // padded to whole vectors and streams of rows
+  };
+
+  HalfWeights() : pass_(0) {}
+  /// @brief The copy of this pass; null: none is worth it, or it is not exact.
+  const uint16_t* Find(int N, int K, const float* weights);
+  /// @brief Writes the copy; false when a weight is no half.
+  static bool Halve(int N, int K, const float* weights,
+      std::vector<uint16_t>* halves);
+
+  int pass_;
+  std::map<const float*, Copy> copies_;
+
+  template <typename Dtype>
+  friend class Net;
+};
+
+}  // namespace caffe
+
+#endif  // CAFFE_UTIL_HALF_WEIGHTS_HPP_
