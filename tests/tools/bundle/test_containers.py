@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from tests.conftest import PROJECT
+from tests.tools.bundle.conftest import bare_debian
+from tools.build import system_packages
+from tools.build.cache import Cache, root
+from tools.build.progress import Progress
 from tools.bundle import archive
-from tools.bundle.__main__ import part_of
 from tools.bundle.launchers import FILES
 
-SAMPLES = (
-    "rar-caffe",
-    "python/lib/python3/dist-packages/cv2/cv2.abi3.so",
-    "project/models/compact/compact.caffemodel.h5",
-)
-PARTS = {f"rar-caffe-{part_of(name)}.tar.xz" for name in SAMPLES}
 SECTIONS = {"files", "runscript", "help"}
 
 
@@ -66,10 +68,40 @@ def base() -> str:
     return image
 
 
-def test_the_dockerfile_adds_the_parts_and_runs_the_launcher() -> None:
+def test_the_dockerfile_copies_the_bundle_and_runs_the_launcher() -> None:
     found = dict(instructions())
     assert len(found) == len(instructions())
-    *parts, target = found["ADD"].split()  # ADD unpacks an archive, as COPY does not
-    assert (set(parts), target) == (PARTS, "/opt/")
+    assert found["COPY"].split() == [archive.NAME, f"/opt/{archive.NAME}"]
     assert found["ENTRYPOINT"] == f'["/opt/{archive.NAME}/rar-caffe"]'
     assert re.fullmatch(r"debian:[a-z]+-slim", found["FROM"])
+
+
+@pytest.mark.slow
+def test_an_image_detects(bundle: Path, tmp_path: Path) -> None:
+    """Built by buildah upon a bare Debian of ours under the name of the one that is not fetched here."""
+    system_packages.ensure(Progress(Cache(root()).log("buildah")), ["debootstrap", "buildah"])
+    machine = tmp_path / "machine"
+    suite = base().removeprefix("debian:").removesuffix("-slim")
+    bare_debian(suite, machine)
+    stores = ["--root", str(tmp_path / "store"), "--runroot", str(tmp_path / "state"), "--storage-driver", "vfs"]
+
+    def buildah(*words: str | Path) -> str:
+        done = subprocess.run(["buildah", *stores, *map(str, words)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout.strip()
+
+    empty = buildah("from", "scratch")
+    buildah("add", empty, machine, "/")
+    buildah("commit", empty, f"docker.io/library/{base()}")
+    shutil.copy(FILES / "Dockerfile", bundle.parent)
+    buildah("build", "--pull-never", "--isolation", "chroot", "-t", "rar-caffe", bundle.parent)
+    container = buildah("from", "--pull-never", "rar-caffe")
+    data = tmp_path / "data"
+    data.mkdir()
+    shutil.copy(PROJECT / "docs/example.jpg", data / "photo.jpg")
+    config = json.loads(buildah("inspect", container))["OCIv1"]["config"]
+    assert (config["Cmd"], config["WorkingDir"]) == (["--help"], "/data")
+    words = [*config["Entrypoint"], "detect", "photo.jpg", "--out", "found"]
+    said = buildah("run", "--isolation", "chroot", "-v", f"{data}:/data", container, "--", *words)
+    assert "3 faces in 1 of 1 pictures" in said
+    assert len(list((data / "found").glob("photo*.pts"))) == 3

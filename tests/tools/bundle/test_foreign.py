@@ -14,10 +14,7 @@ import pytest
 import skimage.data
 
 from tests.conftest import PROJECT
-from tools.build import system_packages
-from tools.build.cache import Cache, root
-from tools.build.progress import Progress
-from tools.build.source import archive_addresses
+from tests.tools.bundle.conftest import bare_debian, made
 from tools.bundle import archive
 from tools.bundle.__main__ import pack_all
 
@@ -35,18 +32,6 @@ export DATA="$PWD/data" TEST_SET=helen
 "$1" run caffe train -solver run/warm_up_solver.prototxt
 """
 LAYERS = """"$1" run python3 -m pytest -q -p no:cacheprovider --rootdir="$2" "$2/tests/layers" """
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a bundle of this clone."""
-    return made(tmp_path_factory.mktemp("dist"))
-
-
-def made(out: Path) -> Path:
-    """A bundle's folder below `out`, not packed, which takes most of the time."""
-    subprocess.run([PROJECT / "rar-caffe", "bundle", "--no-pack", "--out", out], check=True)
-    return out / archive.NAME
 
 
 def prepare(folder: Path, prepared: Path) -> Path:
@@ -70,11 +55,8 @@ def here(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("suite", ["trixie", "bullseye"])
 def test_same_numbers(suite: str, bundle: Path, here: Path, prepared: Path, tmp_path: Path) -> None:
-    system_packages.ensure(Progress(Cache(root()).log("debootstrap")), ["debootstrap"])
     machine = tmp_path / suite
-    command = ["debootstrap", "--variant=minbase", suite, str(machine), archive_addresses()[0]]
-    if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
-        pytest.skip(f"no Debian archive here has {suite}")
+    bare_debian(suite, machine)
     assert not (machine / "usr/bin/python3").exists()
     shutil.copytree(bundle, machine / PLACE[1:] / archive.NAME, symlinks=True)
     work = prepare(machine / "tmp" / "work", prepared)
