@@ -184,6 +184,7 @@ VGG19_PLUS = replace(
     name="vgg19_plus",
     batch_size=16,
     feature_scale=0.3,
+    attention_scale=1.0,
     support=10,
     inlier_threshold=0.2,
     shift_radius=6,

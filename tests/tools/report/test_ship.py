@@ -104,6 +104,29 @@ def test_weights_that_changed_since_the_test_do_not_ship(run: Path, prepared: Pa
     assert not (tmp_path / "model").exists()
 
 
+def test_over_an_earlier_model_all_or_nothing(
+    run: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused one leaves what was there; a new one leaves nothing of the old weights, whose checksum its card has."""
+    out = tmp_path / "model"
+    first = shipped(run, prepared, out, "--log", str(run / "log.csv"))
+    calibration = out / "tiny.caffemodel.calibration.json"
+    calibration.write_text("{}")
+    files = {path.name: sha256(path) for path in out.iterdir()}
+    with monkeypatch.context() as strict, pytest.raises(RarError, match="half precision changes"):
+        strict.setattr(ship, "LARGEST_CHANGE", -1.0)
+        shipped(run, prepared, out)
+    assert {path.name: sha256(path) for path in out.iterdir()} == files
+    net = caffe_pb2.NetParameter.FromString((run / "rar.caffemodel").read_bytes())
+    next(one for one in net.layer if one.name == "r_lstm_candidate_0").blobs[0].data[0] += 1
+    (run / "rar.caffemodel").write_bytes(net.SerializeToString())
+    words = ["--preset", "tiny", "--weights", str(run / "rar.caffemodel"), "--data", str(prepared)]
+    test_faces.main([*words, "--out", str(run / "results.json")], standalone_mode=False)
+    assert shipped(run, prepared, out) != first
+    assert {path.name for path in out.iterdir()} == files.keys() - {calibration.name, "log_run.csv.gz"}
+    assert not list(tmp_path.glob(".tiny-*"))
+
+
 @pytest.mark.parametrize("text", ["", "phase,iteration\nrar,1\n", "phase,iteration,seconds\nrar,many,1\n"])
 def test_a_log_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "log.csv").write_text(text)

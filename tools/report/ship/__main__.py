@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
 from data_prep.manifest import read_manifest, training_digest
 from layers.common.errors import RarError, run_command
-from layers.common.files import finished_file
 from tools.common.paths import shown
 from tools.draw import curves, style
 from tools.draw.small_print import small_print
@@ -53,6 +53,15 @@ def check_same(run: Path, weights_sha256: str, before: Measured, manifest: dict[
         raise RarError(f"{run} was trained on other data than those given: give --data of its training")
 
 
+def take_over(new: Path, out: Path) -> None:
+    """Put finished files where those of earlier weights may be, whose logs and calibration go."""
+    out.mkdir(exist_ok=True)
+    for stale in (*out.glob("log*.csv.gz"), *out.glob("*.calibration.json")):
+        stale.unlink()
+    for path in new.iterdir():
+        path.replace(out / path.name)
+
+
 @click.command(help=__doc__)
 @click.option("--preset", "name", required=True)
 @run_option
@@ -67,24 +76,29 @@ def main(
     run, out = run_of(context), out or shown(MODELS / name)
     chosen, manifest, trained = preset(name), read_manifest(data), phases(run / "log.csv")
     tested = protocol(chosen)
-    shipped, results = out / f"{name}{SUFFIX}", run / "shipped.json"
+    results = run / "shipped.json"
     detector, before = CropDetector(chosen, run / RESULT), tested.score(run / tested.results)
     check_same(run, detector.sha256, before, manifest)
-    write_half(detector.net, shipped)
-    words = ["--preset", name, "--weights", str(shipped), "--data", str(data), "--sets", ",".join(tested.sets)]
-    test_faces([*words, "--out", str(results)], standalone_mode=False)
-    after = tested.score(results)
-    changed = rounding(before, after, shipped.stat().st_size)
-    made = "\n".join(f"    {command.strip()}" for command in commands.split("|"))
-    with finished_file(out / "README.md") as part:
-        part.write_text(model_card(chosen, after, manifest, trained, changed, made), encoding="utf-8")
-    found = after.results
-    keep_logs(run / "log.csv", earlier, out)
-    for picture, figure in {
-        "stages": curves.error_by_stage(found, small_print(found)),
-        "loss": curves.loss_curves(run / "log.csv", ""),
-    }.items():
-        style.save(figure, out / f"{picture}.png")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{name}-", dir=out.parent) as folder:
+        new = Path(folder)
+        shipped = new / f"{name}{SUFFIX}"
+        write_half(detector.net, shipped)
+        words = ["--preset", name, "--weights", str(shipped), "--data", str(data), "--sets", ",".join(tested.sets)]
+        test_faces([*words, "--out", str(results)], standalone_mode=False)
+        after = tested.score(results)
+        changed = rounding(before, after, shipped.stat().st_size)
+        made = "\n".join(f"    {command.strip()}" for command in commands.split("|"))
+        card = model_card(chosen, after, manifest, trained, changed, made)
+        (new / "README.md").write_text(card, encoding="utf-8")
+        keep_logs(run / "log.csv", earlier, new)
+        found = after.results
+        for picture, figure in {
+            "stages": curves.error_by_stage(found, small_print(found)),
+            "loss": curves.loss_curves(run / "log.csv", ""),
+        }.items():
+            style.save(figure, new / f"{picture}.png")
+        take_over(new, out)
     print(out)
 
 
