@@ -16,7 +16,7 @@ from layers.common.files import finished_file
 from tools.model.weight_file import CONTENT, Blobs, content_sha256
 from tools.model.weights import SAMPLES, owners
 
-MANTISSA_BITS = 8  # of half precision's ten: the rest of a trained weight is noise, and noise does not compress
+MANTISSA_BITS = 9  # of half precision's ten: the rest of a trained weight is noise, and noise does not compress
 SMALLEST = 4096  # elements; biases, statistics and basis shapes are few and keep single precision
 
 
