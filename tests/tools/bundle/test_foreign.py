@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 
 NOBODY = "65534:65534"
 PLACE = "/opt/a bundle"
+THREADS = {"OMP_NUM_THREADS": "1"}  # another number of threads adds in another order
 WORK = """set -e
 cd /tmp/work
 "$1" train --preset tiny --data data --out run --warm-up-iterations 20 --iterations 10
@@ -49,7 +50,8 @@ def here(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What this clone makes of the same work."""
     folder = prepare(tmp_path_factory.mktemp("here") / "work", prepared)
     script = WORK.replace("cd /tmp/work", f"cd '{folder}'")
-    subprocess.run(["sh", "-c", script, "sh", PROJECT / "rar-caffe", PROJECT], check=True)
+    env = {**os.environ, **THREADS}
+    subprocess.run(["sh", "-c", script, "sh", PROJECT / "rar-caffe", PROJECT], check=True, env=env)
     return folder
 
 
@@ -70,7 +72,8 @@ def run_in(machine: Path, script: str) -> None:
     """A script as an ordinary user of another system, whose own programs are all there is."""
     bundle = f"{PLACE}/rar-caffe"
     inner = f"mount --rbind /proc '{machine}/proc'; mount --rbind /dev '{machine}/dev'; exec \"$@\""
-    surroundings = ["env", "-i", "HOME=/tmp", "PATH=/usr/bin:/bin", "OMP_NUM_THREADS=1"]
+    threads = [f"{name}={value}" for name, value in THREADS.items()]
+    surroundings = ["env", "-i", "HOME=/tmp", "PATH=/usr/bin:/bin", *threads]
     command = ["chroot", f"--userspec={NOBODY}", str(machine), *surroundings, "sh", "-c", script, "sh"]
     outer = ["unshare", "--mount", "--propagation=slave", "sh", "-c", inner, "sh"]
     done = subprocess.run(
