@@ -192,11 +192,12 @@ class MeanShift : public NativePass<float> {
   float OfMap(const Maps& maps, const float* map, float log_z, const float* s,
       float* shift) {
     const Window window(maps, nearest(s[0]), nearest(s[1]), radius_);
-    const int rows = std::max(window.lower - window.upper + 1, 0);
     const int columns = window.right - window.left + 1;
+    const int rows = columns > 0
+        ? std::max(window.lower - window.upper + 1, 0) : 0;
     // What is beside the window has no probability.
     scores_.assign(rows * across_, -std::numeric_limits<float>::infinity());
-    for (int row = 0; row < rows && columns > 0; ++row) {
+    for (int row = 0; row < rows; ++row) {
       const float* from = map + (window.upper + row) * maps.width + window.left;
       std::copy(from, from + columns, &scores_[row * across_]);
     }
