@@ -36,6 +36,7 @@ SHAPES = {
     "a hundred channels, odd size": (96, 112, (2, 17, 61)),
     "a hundred channels, wide": (112, 96, (1, 5, 300)),
     "a hundred channels, one pixel": (96, 96, (1, 1, 1)),
+    "tiles of several images in a vector": (40, 72, (5, 7, 6)),
 }
 
 
@@ -138,12 +139,19 @@ def test_the_environment_turns_it_off() -> None:
     assert not any(differences_with(CAFFE_DNNL="0").values())
 
 
-def test_without_avx512_our_winograd_serves_a_hundred_channels_and_onednn_or_caffe_fewer() -> None:
+def test_with_avx2_alone_winograd_serves_sixteen_channels_and_more() -> None:
     differences = differences_with(ONEDNN_MAX_CPU_ISA="AVX2")
     assert max(differences.values()) < AGREE
-    assert differences["Deconvolution", "one block of channels"] == 0
-    assert differences["Convolution", "one block of channels"] > 0
-    assert differences["Deconvolution", "a hundred channels, wide"] > 0
+    assert differences["Deconvolution", "an image"] == 0, "three channels are Caffe's"
+    assert differences["Deconvolution", "one block of channels"] > 0
+    assert differences["Convolution", "no multiple of sixteen"] > 0
+
+
+def test_without_avx2_onednn_serves_convolutions_and_caffe_the_rest() -> None:
+    differences = differences_with(ONEDNN_MAX_CPU_ISA="SSE41")
+    assert max(differences.values()) < AGREE
+    assert differences["Convolution", "a hundred channels, wide"] > 0
+    assert not any(difference for (kind, _), difference in differences.items() if kind == "Deconvolution")
 
 
 @pytest.mark.parametrize("size", [(8, 8), (2, 6), (9, 8), (8, 7)])

@@ -88,10 +88,11 @@ class Bf16Layer : public Base<Dtype>, public Bf16Top {
     if (!kernel) { return; }
     this->pieces_ = this->Pieces(height, width);
     const int outputs = this->pieces_.size() * this->num_output_;
+    const ConvSize size = {this->num_, this->channels_, height, width, outputs};
+    if (!Bf16Conv::Serves(size, kernel)) { return; }
     try {
-      bf16_conv_.reset(new Bf16Conv({this->num_, this->channels_, height,
-          width, outputs}, kernel, this->bias_term_, this->pieces_,
-          rectified_));
+      bf16_conv_.reset(new Bf16Conv(size, kernel, this->bias_term_,
+          this->pieces_, rectified_));
     } catch (const dnnl::error&) {  // it has no such kernel for this CPU
     }
   }

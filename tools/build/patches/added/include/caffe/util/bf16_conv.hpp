@@ -32,6 +32,11 @@ bool bf16_wanted();
  */
 class Bf16Conv {
  public:
+  /// @brief False where oneDNN's numbers would be wrong: of 1 x 1 kernels with
+  ///        an odd number of outputs, on CPUs that have AVX512-BF16 but no AMX
+  ///        (2.6.3, gradient of the bottom).
+  static bool Serves(const ConvSize& size, int kernel);
+
   /**
    * @param pieces where the tops are: one is a convolution, four make a
    *        deconvolution.

@@ -29,9 +29,9 @@ struct ConvPiece {
  * @brief 3 x 3 convolution with stride 1 and padding 1, on Caffe's blobs.
  *
  * Computed by Winograd's @f$ F(4 \times 4, 3 \times 3) @f$, which multiplies
- * four times less often than the definition: by oneDNN's kernel, where it has
- * one for the CPU (AVX-512), else by ours. By the definition, with oneDNN, with
- * few channels, where the transforms would cost more than they save.
+ * four times less often than the definition; by the definition where few
+ * channels make the transforms cost more than they save, and on CPUs without
+ * AVX2.
  */
 class Conv3x3 {
  public:

@@ -22,16 +22,15 @@ bool dnnl_wanted();
 bool dnnl_geometry(const Blob<int>& sizes, int wanted);
 
 /**
- * @brief 3 x 3 convolution by oneDNN.
+ * @brief 3 x 3 convolution by the definition, with oneDNN.
  *
- * Inputs, outputs and weights are brought into oneDNN's layouts and back for
- * every call, which costs about 3 % of the time at VGG's sizes; nothing is
- * kept between calls but the shared buffers, so nothing can go stale.
+ * Its output is one piece. Inputs, outputs and weights are brought into oneDNN's layouts and back for
+ * every call; nothing is kept between calls but the shared buffers, so nothing
+ * can go stale.
  */
 class DnnlConv : public Conv3x3 {
  public:
-  /// @brief Throws dnnl::error where it has no such kernel for this CPU.
-  DnnlConv(dnnl::algorithm how, const ConvSize& size, bool bias);
+  DnnlConv(const ConvSize& size, bool bias);
 
   virtual void Forward(const float* bottom, const float* weights,
       const float* bias, const std::vector<ConvPiece>& pieces, float* top);
@@ -42,12 +41,7 @@ class DnnlConv : public Conv3x3 {
       float* weights_diff);
 
  private:
-  dnnl::memory::desc InCaffe(const ConvPiece& piece) const;
-  dnnl::memory Gather(const std::vector<ConvPiece>& pieces,
-      const float* top_diff, const dnnl::memory::desc& wanted);
-
-  ConvSize size_;
-  dnnl::memory::desc plain_bottom_, plain_weights_;
+  dnnl::memory::desc plain_bottom_, plain_top_, plain_weights_;
   dnnl::convolution_forward::primitive_desc forward_;
   dnnl::convolution_backward_data::primitive_desc backward_data_;
   dnnl::convolution_backward_weights::primitive_desc backward_weights_;

@@ -8,8 +8,8 @@
 namespace caffe {
 
 /**
- * @brief Winograd's @f$ F(4 \times 4, 3 \times 3) @f$ on the BLAS, for CPUs
- *        for which oneDNN has no such kernel.
+ * @brief Winograd's @f$ F(4 \times 4, 3 \times 3) @f$, for CPUs with AVX2 or
+ *        AVX-512.
  *
  * With @f$ B, G, A @f$ the matrices of Toom and Cook, a tile of 4 x 4 outputs
  * is @f$ A^T ((G w G^T) \odot (B^T d B)) A @f$ of the 6 x 6 inputs d that it
@@ -18,12 +18,16 @@ namespace caffe {
  * round, that by w is the transpose,
  * @f$ G^T ((A y A^T) \odot (B^T d B)) G @f$ (Lavin and Gray, "Fast Algorithms
  * for Convolutional Neural Networks", CVPR 2016).
- * All layers of a thread share their buffers; nothing in them outlives a call.
+ *
+ * Spectra of weights and of outputs are only ever those of a few maps at a few
+ * tiles, which stay in a core's cache: at one face the weights of a deep layer
+ * are read once, and nothing four times as large is written beside them.
  */
 class WinogradConv : public Conv3x3 {
  public:
-  /// @brief Whether the transforms cost less than they save.
-  static bool Pays(const ConvSize& size);
+  /// @brief Whether this CPU can, and there are channels enough for the
+  ///        transforms to cost less than they save.
+  static bool Serves(const ConvSize& size);
   explicit WinogradConv(const ConvSize& size);
 
   virtual void Forward(const float* bottom, const float* weights,

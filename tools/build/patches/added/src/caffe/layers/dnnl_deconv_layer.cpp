@@ -6,9 +6,6 @@ namespace caffe {
 
 namespace {
 
-// Channels that oneDNN keeps together; a case is whole blocks.
-const int kBlock = 16;
-
 // The tap of a row (or column) of the 4 x 4 kernel in the 3 x 3 kernel of the
 // even (0) or odd (1) rows of the top; -1: none.
 // Row 2 i + odd of the top takes row i + tap - 1 of the bottom.
@@ -39,7 +36,7 @@ template <typename Dtype>
 void DnnlDeconvolutionLayer<Dtype>::MakeConv(int height, int width) {
   const int outputs = this->num_output_;
   if (!dnnl_geometry(this->kernel_shape_, 4) ||
-      !dnnl_geometry(this->stride_, 2) || outputs % kBlock) {
+      !dnnl_geometry(this->stride_, 2)) {
     return;
   }
   this->conv_ = Conv3x3::Create({this->num_, this->channels_, height, width,

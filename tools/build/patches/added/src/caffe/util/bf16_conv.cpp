@@ -54,6 +54,10 @@ bool bf16_wanted() {
   return cpu_has_amx();
 }
 
+bool Bf16Conv::Serves(const ConvSize& size, int kernel) {
+  return kernel != 1 || size.outputs % 2 == 0 || cpu_has_amx();
+}
+
 Bf16Conv::Bf16Conv(const ConvSize& size, int kernel, bool bias,
     const std::vector<ConvPiece>& pieces, bool rectified)
     : size_(size), pieces_(pieces), rectified_(rectified) {

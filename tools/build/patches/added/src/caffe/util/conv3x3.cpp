@@ -9,13 +9,11 @@ namespace caffe {
 
 namespace {
 
-const int kLeastWinogradChannels = 16;
+// Where the definition, with AVX-512, is faster than Winograd's algorithm.
+const int kFewChannels = 24;
 
-// Where the definition is faster than Winograd's algorithm, whose transform of
-// the weights weighs more on small maps.
 bool few_channels(const ConvSize& size) {
-  const bool small = size.height * size.width <= 32 * 32;
-  return size.channels * size.outputs <= (small ? 48 * 96 : 48 * 48);
+  return size.channels * size.outputs <= kFewChannels * kFewChannels;
 }
 
 // `direct` where it serves: outputs and the bottom's diff. The rest is the
@@ -44,29 +42,17 @@ class DirectConv : public Conv3x3 {
   shared_ptr<Conv3x3> other_;
 };
 
-shared_ptr<Conv3x3> dnnl_conv(dnnl::algorithm how, const ConvSize& size,
-    bool bias) {
-  try {
-    return shared_ptr<Conv3x3>(new DnnlConv(how, size, bias));
-  } catch (const dnnl::error&) {  // it has no such kernel for this CPU
-    return shared_ptr<Conv3x3>();
-  }
-}
-
 }  // namespace
 
 shared_ptr<Conv3x3> Conv3x3::Create(const ConvSize& size, bool bias,
     bool by_definition) {
   shared_ptr<Conv3x3> conv;
-  if (size.channels >= kLeastWinogradChannels) {
-    conv = dnnl_conv(dnnl::algorithm::convolution_winograd, size, bias);
+  if (WinogradConv::Serves(size)) {
+    conv.reset(new WinogradConv(size));
+  } else if (by_definition) {
+    conv.reset(new DnnlConv(size, bias));
   }
-  if (!conv && WinogradConv::Pays(size)) { conv.reset(new WinogradConv(size)); }
-  if (!conv && by_definition) {
-    conv = dnnl_conv(dnnl::algorithm::convolution_direct, size, bias);
-  }
-  if (conv && by_definition && direct::available() &&
-      few_channels(size)) {
+  if (conv && by_definition && direct::available() && few_channels(size)) {
     conv.reset(new DirectConv(size, conv));
   }
   return conv;

@@ -1,15 +1,12 @@
 #include <algorithm>
 #include <vector>
 
+#include "caffe/util/cpu.hpp"
 #include "caffe/util/direct_conv.hpp"
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 
 #include <immintrin.h>
-
-#ifdef USE_DNNL
-#include <dnnl.hpp>
-#endif
 
 #define CAFFE_AVX512 __attribute__((target("avx512f")))
 #define CAFFE_AVX512_INLINE \
@@ -328,14 +325,7 @@ CAFFE_AVX512 void deconvolve_row(const MapsToMaps& maps, int y, int odd,
 
 }  // namespace
 
-bool available() {
-#ifdef USE_DNNL  // ONEDNN_MAX_CPU_ISA in the environment counts here too
-  const int wanted = static_cast<int>(dnnl::cpu_isa::avx512_core);
-  const int there = static_cast<int>(dnnl::get_effective_cpu_isa());
-  if ((there & wanted) != wanted) { return false; }
-#endif
-  return __builtin_cpu_supports("avx512f");
-}
+bool available() { return cpu_has_avx512(); }
 
 void convolve(const MapsToMaps& maps, int kernel, const float* bottom,
     const float* weights, const float* bias, float* top) {

@@ -28,8 +28,7 @@ bool dnnl_geometry(const Blob<int>& sizes, int wanted) {
   return sizes.count() == 2 && size[0] == wanted && size[1] == wanted;
 }
 
-DnnlConv::DnnlConv(algorithm how, const ConvSize& size, bool bias)
-    : size_(size) {
+DnnlConv::DnnlConv(const ConvSize& size, bool bias) {
   const int num = size.num, height = size.height, width = size.width;
   const int channels = size.channels, outputs = size.outputs;
   const memory::dims bottom = {num, channels, height, width};
@@ -39,6 +38,7 @@ DnnlConv::DnnlConv(algorithm how, const ConvSize& size, bool bias)
   const auto number = memory::data_type::f32;
   const auto any = memory::format_tag::any;
   plain_bottom_ = memory::desc(bottom, number, memory::format_tag::nchw);
+  plain_top_ = memory::desc(top, number, memory::format_tag::nchw);
   plain_weights_ = memory::desc(weights, number, memory::format_tag::oihw);
   const memory::desc b(bottom, number, any), t(top, number, any);
   const memory::desc w(weights, number, any);
@@ -47,8 +47,7 @@ DnnlConv::DnnlConv(algorithm how, const ConvSize& size, bool bias)
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   const dnnl::engine& engine = workspace().engine;
-  // For inference oneDNN would keep weights transformed: as fast, and slow to
-  // bring there.
+  const auto how = algorithm::convolution_direct;
   forward_ = dnnl::convolution_forward::primitive_desc(
       {prop_kind::forward_training, how, b, w, v, t, one, one, one},
       attributes, engine);
@@ -58,17 +57,11 @@ DnnlConv::DnnlConv(algorithm how, const ConvSize& size, bool bias)
       {how, b, w, t, one, one, one}, attributes, engine, forward_);
 }
 
-memory::desc DnnlConv::InCaffe(const ConvPiece& piece) const {
-  return memory::desc({size_.num, piece.channels, size_.height, size_.width},
-      memory::data_type::f32, piece.stride);
-}
-
 void DnnlConv::Forward(const float* bottom, const float* weights,
-    const float* bias, const std::vector<ConvPiece>& pieces, float* top) {
-  const bool direct = pieces.size() == 1 &&
-      InCaffe(pieces[0]) == forward_.dst_desc();
-  memory result = direct ? wrap(forward_.dst_desc(), top) :
-      workspace().Get(TOP, forward_.dst_desc());
+    const float* bias, const std::vector<ConvPiece>&, float* top) {
+  const bool direct = forward_.dst_desc() == plain_top_;
+  memory plain = wrap(plain_top_, top);
+  memory result = direct ? plain : workspace().Get(TOP, forward_.dst_desc());
   std::unordered_map<int, memory> arguments = {
       {DNNL_ARG_SRC, converted(BOTTOM, wrap(plain_bottom_, bottom),
           forward_.src_desc())},
@@ -79,37 +72,17 @@ void DnnlConv::Forward(const float* bottom, const float* weights,
     arguments.insert({DNNL_ARG_BIAS, wrap(forward_.bias_desc(), bias)});
   }
   run<dnnl::convolution_forward>(forward_, arguments);
-  if (direct) { return; }
-  const float* data = static_cast<const float*>(result.get_data_handle());
-  for (const ConvPiece& piece : pieces) {
-    convert(wrap(part(forward_.dst_desc(), piece.first_channel,
-        piece.channels), data),
-        wrap(InCaffe(piece), top + piece.offset));
-  }
+  if (!direct) { convert(result, plain); }
 }
 
-memory DnnlConv::Gather(const std::vector<ConvPiece>& pieces,
-    const float* top_diff, const memory::desc& wanted) {
-  if (pieces.size() == 1) {
-    return converted(TOP, wrap(InCaffe(pieces[0]), top_diff), wanted);
-  }
-  memory whole = workspace().Get(TOP, wanted);
-  float* data = static_cast<float*>(whole.get_data_handle());
-  for (const ConvPiece& piece : pieces) {
-    convert(wrap(InCaffe(piece), top_diff + piece.offset),
-        wrap(part(wanted, piece.first_channel, piece.channels), data));
-  }
-  return whole;
-}
-
-void DnnlConv::BackwardData(const std::vector<ConvPiece>& pieces,
+void DnnlConv::BackwardData(const std::vector<ConvPiece>&,
     const float* top_diff, const float* weights, float* bottom_diff) {
   const bool direct = backward_data_.diff_src_desc() == plain_bottom_;
   memory plain = wrap(plain_bottom_, bottom_diff);
   memory result = direct ? plain :
       workspace().Get(BOTTOM, backward_data_.diff_src_desc());
   run<dnnl::convolution_backward_data>(backward_data_, {
-      {DNNL_ARG_DIFF_DST, Gather(pieces, top_diff,
+      {DNNL_ARG_DIFF_DST, converted(TOP, wrap(plain_top_, top_diff),
           backward_data_.diff_dst_desc())},
       {DNNL_ARG_WEIGHTS, converted(WEIGHTS, wrap(plain_weights_, weights),
           backward_data_.weights_desc())},
@@ -118,14 +91,14 @@ void DnnlConv::BackwardData(const std::vector<ConvPiece>& pieces,
 }
 
 void DnnlConv::BackwardWeights(const float* bottom,
-    const std::vector<ConvPiece>& pieces, const float* top_diff,
+    const std::vector<ConvPiece>&, const float* top_diff,
     float* weights_diff) {
   memory weights = workspace().Get(WEIGHTS,
       backward_weights_.diff_weights_desc());
   run<dnnl::convolution_backward_weights>(backward_weights_, {
       {DNNL_ARG_SRC, converted(BOTTOM, wrap(plain_bottom_, bottom),
           backward_weights_.src_desc())},
-      {DNNL_ARG_DIFF_DST, Gather(pieces, top_diff,
+      {DNNL_ARG_DIFF_DST, converted(TOP, wrap(plain_top_, top_diff),
           backward_weights_.diff_dst_desc())},
       {DNNL_ARG_DIFF_WEIGHTS, weights}});
   convert(weights, wrap(plain_weights_, weights_diff), true);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "caffe/util/cpu.hpp"
 #include "caffe/util/half_weights.hpp"
 
 namespace caffe {
@@ -22,7 +23,7 @@ inline int rounded_up(int count, int to) { return (count + to - 1) / to * to; }
 #define FOR_AVX512 __attribute__((target("avx512f")))
 
 bool cpu_can() {
-  static const bool can = __builtin_cpu_supports("avx512f");
+  static const bool can = cpu_has_avx512();
   return can;
 }
 

@@ -1,270 +1,318 @@
 #include <algorithm>
-#include <cstring>
+#include <cstdlib>
+#include <memory>
 #include <vector>
 
-#include "caffe/util/math_functions.hpp"
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 #include "caffe/util/winograd_conv.hpp"
+#include "caffe/util/winograd_kernels.hpp"
 
 namespace caffe {
 
+using winograd::Grid;
+using winograd::Kernels;
+using winograd::Map;
+using winograd::Product;
+using winograd::kProducts;
+using winograd::kTaps;
+
 namespace {
 
-const int kTile = 4;      // outputs of a tile, on each axis
-const int kKernel = 3;
-const int kTaps = kKernel * kKernel;
-const int kSpectrum = 6;  // inputs of a tile, and products, on each axis
-const int kProducts = kSpectrum * kSpectrum;
-const int kLeastChannels = 96;
-const int kRow = 64;      // weights, or about as many tiles, done together
+// What a thread does together, so that it stays in its core's cache.
+const int kTiles = 64;
+const int kChannels = 32;
+const int kVectors = 2;          // of outputs
+const int kTilesOfWeights = 128;  // whose products are summed at once
+const int kLeastChannels = 16;
 
-template <int rows, int columns>
-struct Matrix {
-  float at[rows][columns];
+typedef std::vector<Map<const float> > Maps;
 
-  Matrix<columns, rows> Transposed() const {
-    Matrix<columns, rows> turned;
-    for (int i = 0; i < rows; ++i) {
-      for (int j = 0; j < columns; ++j) { turned.at[j][i] = at[i][j]; }
-    }
-    return turned;
-  }
-};
-
-// Products of polynomials are found from their values at five points and at
-// infinity. These points, exact in binary, round a third as coarsely as the
-// usual 0, 1, -1, 2, -2.
-struct ToomCook {
-  Matrix<kSpectrum, kSpectrum> input;   // B^T
-  Matrix<kSpectrum, kKernel> weights;   // G
-  Matrix<kTile, kSpectrum> output;      // A^T
-  Matrix<kKernel, kSpectrum> weights_back;
-  Matrix<kSpectrum, kTile> output_back;
-
-  ToomCook() : input(), weights(), output() {
-    const int last = kSpectrum - 1;
-    const double points[last] = {0, 0.625, -0.625, 1.5, -1.5};
-    for (int i = 0; i <= last; ++i) {
-      // coefficients, lowest first, of the product of all (x - another point)
-      double product[kSpectrum] = {1}, scale = 1;
-      for (int j = 0; j < last; ++j) {
-        if (j == i) { continue; }
-        for (int k = last; k >= 0; --k) {
-          product[k] = (k ? product[k - 1] : 0) - points[j] * product[k];
-        }
-        if (i < last) { scale *= points[i] - points[j]; }
-      }
-      for (int k = 0; k < kSpectrum; ++k) { input.at[i][k] = product[k]; }
-      double power = 1;
-      for (int k = 0; i < last && k < kTile; ++k, power *= points[i]) {
-        output.at[k][i] = power;
-        if (k < kKernel) { weights.at[i][k] = power / scale; }
-      }
-    }
-    output.at[kTile - 1][last] = weights.at[last][kKernel - 1] = 1;
-    weights_back = weights.Transposed();
-    output_back = output.Transposed();
-  }
-};
-
-const ToomCook& matrices() {
-  static const ToomCook computed;
-  return computed;
+const Kernels* best_kernels() {
+  const Kernels* wide = winograd::avx512_kernels();
+  return wide ? wide : winograd::avx2_kernels();
 }
 
-// to[i][j] = sum over a, b of m[i][a] m[j][b] from[a][b], each a row of n.
-template <int rows, int columns>
-#ifdef __x86_64__
-__attribute__((target_clones("arch=haswell", "default")))
+const Kernels& kernels() {
+  static const Kernels* best = best_kernels();
+  return *best;
+}
+
+int threads() {
+#ifdef _OPENMP
+  return omp_get_max_threads();
+#else
+  return 1;
 #endif
-void transform(const Matrix<rows, columns>& m, const float* from,
-    size_t from_step, int n, float* half, float* to, size_t to_step) {
-  for (int i = 0; i < rows; ++i) {
-    for (int b = 0; b < columns; ++b) {
-      float* sum = half + (i * columns + b) * n;
-      std::memset(sum, 0, n * sizeof(float));
-      for (int a = 0; a < columns; ++a) {
-        const float factor = m.at[i][a];
-        if (factor == 0) { continue; }
-        const float* row = from + (a * columns + b) * from_step;
-        for (int t = 0; t < n; ++t) { sum[t] += factor * row[t]; }
-      }
-    }
-  }
-  for (int i = 0; i < rows; ++i) {
-    for (int j = 0; j < rows; ++j) {
-      float* sum = to + (i * rows + j) * to_step;
-      std::memset(sum, 0, n * sizeof(float));
-      for (int b = 0; b < columns; ++b) {
-        const float factor = m.at[j][b];
-        if (factor == 0) { continue; }
-        const float* row = half + (i * columns + b) * n;
-        for (int t = 0; t < n; ++t) { sum[t] += factor * row[t]; }
-      }
-    }
-  }
 }
 
-// 36 matrices in a buffer of the thread's, which the next with its role reuses.
-class Spectrum {
+int parts_of(int count, int part) { return (count + part - 1) / part; }
+int rounded_up(int count, int to) { return parts_of(count, to) * to; }
+
+// Memory that the thread's next call uses again.
+class Buffer {
  public:
-  enum Role { IMAGE, WEIGHTS, PRODUCT };
-  Spectrum(Role role, int rows, int columns) : rows(rows), columns(columns),
+  float* Get(size_t count) {
+    if (count > count_) {
+      data_.reset();
+      const size_t size = (count * sizeof(float) + 63) / 64 * 64;
+      data_.reset(static_cast<float*>(std::aligned_alloc(64, size)));
+      CHECK(data_) << "out of memory: a convolution needs " << size << " bytes";
+      count_ = count;
+    }
+    return data_.get();
+  }
+
+ private:
+  struct Free {
+    void operator()(float* data) const { std::free(data); }
+  };
+  std::unique_ptr<float, Free> data_;
+  size_t count_ = 0;
+};
+
+// [block][36][row][column] numbers.
+class Spectra {
+ public:
+  Spectra(Buffer* buffer, int blocks, int rows, int columns)
       // Steps of a power of two would put all 36 into the same cache lines.
-      step(size_t(rows) * columns + 16) {
-    static thread_local std::vector<float> buffers[PRODUCT + 1];
-    if (buffers[role].size() < kProducts * step) {
-      buffers[role].resize(kProducts * step);
-    }
-    data = buffers[role].data();
+      : row(columns), step(long(rows) * columns + 16), block(kProducts * step),
+        data_(buffer->Get(blocks * block)) {}
+  float* At(int block, int product, int row, int column = 0) const {
+    return data_ + block * this->block + product * step + row * this->row +
+        column;
   }
-  float* Row(int i) const { return data + size_t(i) * columns; }
 
-  const int rows, columns;
-  const size_t step;
-  float* data;
+  const long row, step, block;  // to the next row, product and block
+
+ private:
+  float* data_;
 };
 
-struct Tiles {
-  explicit Tiles(const ConvSize& size) : num(size.num), height(size.height),
-      width(size.width), down((height + kTile - 1) / kTile),
-      across((width + kTile - 1) / kTile),
-      band(std::max(1, kRow / across)), count(num * down * across) {}
+template <typename Number>
+std::vector<Map<Number> > maps_of(const std::vector<ConvPiece>& pieces,
+    Number* blob) {
+  std::vector<Map<Number> > maps;
+  for (const ConvPiece& piece : pieces) {
+    CHECK(piece.stride[3] == 1 || piece.stride[3] == 2);
+    for (int c = 0; c < piece.channels; ++c) {
+      maps.push_back({blob + piece.offset + c * piece.stride[1],
+          piece.stride[0], piece.stride[2], piece.stride[3]});
+    }
+  }
+  return maps;
+}
 
-  // Calls visit(x, first row of tiles, tiles, where they are in a row of a
-  // spectrum, which row) for every band of tile rows of every channel.
-  // x: of type Number*, the channel in one of the pieces of a blob.
-  template <typename Number, typename Visit>
-  void ForEach(const std::vector<ConvPiece>& pieces, Number* blob,
-      Visit visit) const {
-    for (const ConvPiece& piece : pieces) {
-#pragma omp parallel for
-      for (int i = 0; i < num * piece.channels; ++i) {
-        const int image = i / piece.channels, channel = i % piece.channels;
-        Number* x = blob + piece.offset + image * piece.stride[0] +
-            channel * piece.stride[1];
-        for (int top = 0; top < down; top += band) {
-          visit(piece, x, top, std::min(band, down - top) * across,
-              (image * down + top) * across, piece.first_channel + channel);
-        }
+Grid grid_of(const ConvSize& size) {
+  return Grid(size.num, size.height, size.width, kernels().lanes);
+}
+
+// The spectra of `count` chunks of all maps: [chunk][36][map][tile]. For all
+// threads of a team.
+void input_spectra(const Grid& grid, int first, int count, const Maps& maps,
+    const Spectra& to) {
+  const int channels = maps.size();
+#pragma omp for
+  for (int i = 0; i < count * channels; ++i) {
+    const int c = i / count, chunk = i % count;
+    kernels().input(grid, first + chunk, maps[c], to.At(chunk, 0, c), to.step);
+  }
+}
+
+// Maps convolved with weights, [to][from][tap], to maps; or, turned, with
+// weights [from][to][tap] turned round.
+class Convolution {
+ public:
+  Convolution(const Grid& grid, const Maps& from, const float* weights,
+      bool turned, const float* bias, const std::vector<Map<float> >& to)
+      : grid_(grid), from_(from), weights_(weights), turned_(turned),
+        bias_(bias), to_(to), channels_(from.size()), all_outputs_(to.size()),
+        lanes_(kernels().lanes), outputs_(kVectors * lanes_),
+        chunks_(kTiles / lanes_) {}
+
+  void Compute() const {
+    static thread_local Buffer input_buffer;
+    const int blocks = parts_of(all_outputs_, outputs_);
+    // As many tiles at a time as give every thread enough to do.
+    const int wave = std::min(grid_.chunks,
+        parts_of(2 * threads(), blocks) * chunks_);
+    const Spectra input(&input_buffer, wave, channels_, lanes_);
+#pragma omp parallel
+    for (int first = 0; first < grid_.chunks; first += wave) {
+      const int count = std::min(wave, grid_.chunks - first);
+      input_spectra(grid_, first, count, from_, input);
+      const int parts = parts_of(count, chunks_);
+#pragma omp for schedule(dynamic)
+      for (int i = 0; i < blocks * parts; ++i) {
+        const int chunk = i % parts * chunks_;
+        Outputs(i / parts * outputs_, input, first, chunk,
+            std::min(chunks_, count - chunk));
       }
     }
   }
 
-  // Calls visit(number of the image, number of the patch) for all that lie in
-  // the image, of the size x size patches of the tiles, beginning `pad` to the
-  // left of and above them. patches: size * size rows of n tiles.
-  template <int size, int pad, typename Number, typename Visit>
-  void Pixels(const ConvPiece& piece, Number* x, int top, int n,
-      float* patches, Visit visit) const {
-    for (int r = 0; r < n / across; ++r) {
-      for (int i = 0; i < size; ++i) {
-        const int y = (top + r) * kTile + i - pad;
-        if (y < 0 || y >= height) { continue; }
-        Number* row = x + y * piece.stride[2];
-        for (int j = 0; j < size; ++j) {
-          float* patch = patches + (i * size + j) * n + r * across;
-          const int first = j < pad ? 1 : 0;
-          const int past = std::min(across,
-              (width - j + pad + kTile - 1) / kTile);
-          for (int t = first; t < past; ++t) {
-            visit(row + (t * kTile + j - pad) * piece.stride[3], patch + t);
-          }
-        }
+ private:
+  // outputs_ maps, from `output` on, at chunks of the wave that begins at
+  // chunk `first` of the grid.
+  void Outputs(int output, const Spectra& input, int first, int chunk,
+      int chunks) const {
+    static thread_local Buffer weights_buffer, sums_buffer;
+    const Spectra weights(&weights_buffer, 1, kChannels, outputs_);
+    const Spectra sums(&sums_buffer, 1, outputs_, kTiles);
+    const int outputs = std::min(outputs_, all_outputs_ - output);
+    Product product;
+    product.rows = outputs_;
+    product.vectors = chunks;
+    product.factors_block = lanes_ * lanes_;
+    product.factors_inner = lanes_;
+    product.factors_vector = input.block;
+    product.rows_last = !turned_;
+    product.sums_row = sums.row;
+    for (int c = 0; c < channels_; c += kChannels) {
+      const int channels = std::min(kChannels, channels_ - c);
+      if (turned_) {  // [channels / lanes][output][lane]
+        WeightSpectra(c, channels, all_outputs_, output, outputs, outputs_,
+            weights);
+      } else {        // [outputs / lanes][channel][lane]
+        WeightSpectra(output, outputs, channels_, c, channels, channels,
+            weights);
+      }
+      product.inner = channels;
+      product.numbers_block = lanes_ * (turned_ ? outputs_ : lanes_);
+      product.numbers_rows = lanes_ * (turned_ ? lanes_ : channels);
+      product.more = c > 0;
+      for (int p = 0; p < kProducts; ++p) {
+        product.factors = input.At(chunk, p, c);
+        product.numbers = weights.At(0, p, 0);
+        product.sums = sums.At(0, p, 0);
+        kernels().multiply(product);
+      }
+    }
+    for (int o = 0; o < outputs; ++o) {
+      for (int k = 0; k < chunks; ++k) {
+        kernels().output(grid_, first + chunk + k,
+            sums.At(0, 0, o, k * lanes_), sums.step,
+            bias_ ? bias_[output + o] : 0, to_[output + o]);
       }
     }
   }
 
-  const int num, height, width, down, across, band, count;
+  // [36][rows / lanes][column][lane of the row], with room for `room` columns:
+  // of weights [row][column][tap].
+  void WeightSpectra(int row, int rows, int all_columns, int column,
+      int columns, int room, const Spectra& to) const {
+    const long step_row = long(all_columns) * kTaps;
+    for (int r = 0; r < rows; r += lanes_) {
+      kernels().weights(weights_ + (row + r) * step_row + column * kTaps,
+          step_row, std::min(lanes_, rows - r), columns, turned_,
+          to.At(0, 0, 0, r * room), to.step);
+    }
+  }
+
+  const Grid& grid_;
+  const Maps& from_;
+  const float* weights_;
+  const bool turned_;
+  const float* bias_;
+  const std::vector<Map<float> >& to_;
+  const int channels_, all_outputs_, lanes_, outputs_, chunks_;
 };
 
-// The spectrum of patches of an image: a row a channel, a column a tile.
-template <int size, int pad>
-void from_image(const Tiles& tiles, const std::vector<ConvPiece>& pieces,
-    const float* image, const Matrix<kSpectrum, size>& m, Spectrum* spectrum) {
-  tiles.ForEach(pieces, image, [&](const ConvPiece& piece, const float* x,
-      int top, int n, int tile, int row) {
-    std::vector<float> patches(size * size * n), half(kSpectrum * size * n);
-    tiles.Pixels<size, pad>(piece, x, top, n, patches.data(),
-        [](const float* pixel, float* number) { *number = *pixel; });
-    transform(m, patches.data(), n, n, half.data(),
-        spectrum->Row(row) + tile, spectrum->step);
-  });
-}
+// weights[top][bottom][tap] += their gradient.
+class WeightGradient {
+ public:
+  WeightGradient(const Grid& grid, const Maps& bottom, const Maps& top,
+      float* weights)
+      : grid_(grid), bottom_(bottom), top_(top), weights_(weights),
+        channels_(bottom.size()), all_outputs_(top.size()),
+        lanes_(kernels().lanes), outputs_(kVectors * lanes_) {}
 
-// And back, to the tiles that the patches are for. bias: may be null.
-void to_image(const Tiles& tiles, const Spectrum& spectrum, const float* bias,
-    const std::vector<ConvPiece>& pieces, float* image) {
-  tiles.ForEach(pieces, image, [&](const ConvPiece& piece, float* x,
-      int top, int n, int tile, int row) {
-    std::vector<float> half(kTile * kSpectrum * n), out(kTile * kTile * n);
-    transform(matrices().output, spectrum.Row(row) + tile, spectrum.step, n,
-        half.data(), out.data(), n);
-    const float more = bias ? bias[row] : 0;
-    tiles.Pixels<kTile, 0>(piece, x, top, n, out.data(),
-        [more](float* pixel, float* number) { *pixel = *number + more; });
-  });
-}
-
-// Calls visit(first weight, n, row, column) for every n input channels of every
-// output: row and column in the spectrum of the weights.
-template <typename Visit>
-void for_each_weight(const ConvSize& size, Visit visit) {
-#pragma omp parallel for
-  for (int k = 0; k < size.outputs; ++k) {
-    for (int c = 0; c < size.channels; c += kRow) {
-      visit((size_t(k) * size.channels + c) * kTaps,
-          std::min(kRow, size.channels - c), k, c);
-    }
-  }
-}
-
-// The spectrum of the weights, or of the weights turned round.
-void from_weights(const ConvSize& size, const float* weights, bool turned,
-    Spectrum* spectrum) {
-  for_each_weight(size, [&](size_t first, int n, int row, int column) {
-    float taps[kTaps * kRow], half[kSpectrum * kKernel * kRow];
-    for (int c = 0; c < n; ++c) {
-      for (int tap = 0; tap < kTaps; ++tap) {
-        taps[tap * n + c] =
-            weights[first + c * kTaps + (turned ? kTaps - 1 - tap : tap)];
+  void Add() const {
+    static thread_local Buffer input_buffer, diff_buffer;
+    const int blocks = parts_of(all_outputs_, outputs_);
+    const int groups = parts_of(channels_, kChannels);
+    const int wave = std::min(grid_.chunks, kTilesOfWeights / lanes_);
+    const Spectra input(&input_buffer, wave, rounded_up(channels_, kRows),
+        lanes_);
+    const Spectra diff(&diff_buffer, wave, blocks * lanes_, outputs_);
+#pragma omp parallel
+    for (int first = 0; first < grid_.chunks; first += wave) {
+      const int count = std::min(wave, grid_.chunks - first);
+      input_spectra(grid_, first, count, bottom_, input);
+      DiffSpectra(first, count, diff);
+#pragma omp for schedule(dynamic)
+      for (int i = 0; i < blocks * groups; ++i) {
+        Weights(i / groups * outputs_, i % groups * kChannels, input, diff,
+            count);
       }
     }
-    transform(matrices().weights, taps, n, n, half,
-        spectrum->Row(row) + column, spectrum->step);
-  });
-}
-
-// weights += the weights of the spectrum
-void add_to_weights(const ConvSize& size, const Spectrum& spectrum,
-    float* weights) {
-  for_each_weight(size, [&](size_t first, int n, int row, int column) {
-    float taps[kTaps * kRow], half[kKernel * kSpectrum * kRow];
-    transform(matrices().weights_back, spectrum.Row(row) + column,
-        spectrum.step, n, half, taps, n);
-    for (int c = 0; c < n; ++c) {
-      for (int tap = 0; tap < kTaps; ++tap) {
-        weights[first + c * kTaps + tap] += taps[tap * n + c];
-      }
-    }
-  });
-}
-
-// Each of the 36 matrices of `to` = that of a, or its transpose, times that of
-// b, or its transpose.
-void multiply(CBLAS_TRANSPOSE turn_a, const Spectrum& a,
-    CBLAS_TRANSPOSE turn_b, const Spectrum& b, Spectrum* to) {
-  const int inner = turn_a == CblasTrans ? a.rows : a.columns;
-#pragma omp parallel for
-  for (int i = 0; i < kProducts; ++i) {
-    caffe_cpu_gemm<float>(turn_a, turn_b, to->rows, to->columns, inner, 1,
-        a.data + i * a.step, b.data + i * b.step, 0, to->data + i * to->step);
   }
-}
+
+ private:
+  static const int kRows = 16;  // of a product, at least
+
+  // The row of the spectra with outputs_ outputs, of the chunk's first tile.
+  int DiffRow(int output) const { return output / outputs_ * lanes_; }
+
+  // [chunk][36][output / outputs_][tile][output % outputs_]. For all threads
+  // of a team.
+  void DiffSpectra(int first, int count, const Spectra& to) const {
+    const int vectors = parts_of(all_outputs_, outputs_) * kVectors;
+#pragma omp for
+    for (int i = 0; i < count * vectors; ++i) {
+      const int o = i / count * lanes_, chunk = i % count;
+      const int outputs = std::max(0, std::min(lanes_, all_outputs_ - o));
+      kernels().output_diff(grid_, first + chunk, top_.data() + o, outputs,
+          to.At(chunk, 0, DiffRow(o), o % outputs_), to.step, to.row);
+    }
+  }
+
+  // Those of outputs_ outputs by kChannels channels.
+  void Weights(int output, int c, const Spectra& input, const Spectra& diff,
+      int chunks) const {
+    static thread_local Buffer sums_buffer;
+    const Spectra sums(&sums_buffer, 1, kChannels, outputs_);
+    const int channels = std::min(kChannels, channels_ - c);
+    Product product;
+    product.inner = chunks * lanes_;
+    product.rows = rounded_up(channels, kRows);
+    product.vectors = kVectors;
+    product.factors_block = diff.block;
+    product.factors_inner = diff.row;
+    product.factors_vector = lanes_;
+    product.numbers_block = input.block;
+    product.numbers_rows = lanes_ * lanes_;
+    product.rows_last = false;
+    product.sums_row = sums.row;
+    product.more = false;
+    for (int p = 0; p < kProducts; ++p) {
+      product.factors = diff.At(0, p, DiffRow(output));
+      product.numbers = input.At(0, p, c);
+      product.sums = sums.At(0, p, 0);
+      kernels().multiply(product);
+    }
+    const long step_output = long(channels_) * kTaps;
+    for (int o = 0; o < outputs_; o += lanes_) {
+      kernels().weights_diff(sums.At(0, 0, 0, o), sums.step, sums.row,
+          std::min(lanes_, all_outputs_ - output - o), channels,
+          weights_ + (output + o) * step_output + c * kTaps, step_output);
+    }
+  }
+
+  const Grid& grid_;
+  const Maps& bottom_;
+  const Maps& top_;
+  float* weights_;
+  const int channels_, all_outputs_, lanes_, outputs_;
+};
 
 }  // namespace
 
-bool WinogradConv::Pays(const ConvSize& size) {
-  return std::min(size.channels, size.outputs) >= kLeastChannels;
+bool WinogradConv::Serves(const ConvSize& size) {
+  static const bool available = best_kernels() != NULL;
+  return available && size.channels >= kLeastChannels;
 }
 
 WinogradConv::WinogradConv(const ConvSize& size) : size_(size) {
@@ -275,39 +323,21 @@ WinogradConv::WinogradConv(const ConvSize& size) : size_(size) {
 
 void WinogradConv::Forward(const float* bottom, const float* weights,
     const float* bias, const std::vector<ConvPiece>& pieces, float* top) {
-  const Tiles tiles(size_);
-  Spectrum image(Spectrum::IMAGE, size_.channels, tiles.count);
-  Spectrum kernels(Spectrum::WEIGHTS, size_.outputs, size_.channels);
-  Spectrum product(Spectrum::PRODUCT, size_.outputs, tiles.count);
-  from_image<kSpectrum, 1>(tiles, bottom_, bottom, matrices().input, &image);
-  from_weights(size_, weights, false, &kernels);
-  multiply(CblasNoTrans, kernels, CblasNoTrans, image, &product);
-  to_image(tiles, product, bias, pieces, top);
+  Convolution(grid_of(size_), maps_of(bottom_, bottom), weights, false, bias,
+      maps_of(pieces, top)).Compute();
 }
 
 void WinogradConv::BackwardData(const std::vector<ConvPiece>& pieces,
     const float* top_diff, const float* weights, float* bottom_diff) {
-  const Tiles tiles(size_);
-  Spectrum image(Spectrum::IMAGE, size_.outputs, tiles.count);
-  Spectrum kernels(Spectrum::WEIGHTS, size_.outputs, size_.channels);
-  Spectrum product(Spectrum::PRODUCT, size_.channels, tiles.count);
-  from_image<kSpectrum, 1>(tiles, pieces, top_diff, matrices().input, &image);
-  from_weights(size_, weights, true, &kernels);
-  multiply(CblasTrans, kernels, CblasNoTrans, image, &product);
-  to_image(tiles, product, NULL, bottom_, bottom_diff);
+  Convolution(grid_of(size_), maps_of(pieces, top_diff), weights, true, NULL,
+      maps_of(bottom_, bottom_diff)).Compute();
 }
 
 void WinogradConv::BackwardWeights(const float* bottom,
     const std::vector<ConvPiece>& pieces, const float* top_diff,
     float* weights_diff) {
-  const Tiles tiles(size_);
-  Spectrum image(Spectrum::IMAGE, size_.channels, tiles.count);
-  Spectrum diff(Spectrum::PRODUCT, size_.outputs, tiles.count);
-  Spectrum kernels(Spectrum::WEIGHTS, size_.outputs, size_.channels);
-  from_image<kSpectrum, 1>(tiles, bottom_, bottom, matrices().input, &image);
-  from_image<kTile, 0>(tiles, pieces, top_diff, matrices().output_back, &diff);
-  multiply(CblasNoTrans, diff, CblasTrans, image, &kernels);
-  add_to_weights(size_, kernels, weights_diff);
+  WeightGradient(grid_of(size_), maps_of(bottom_, bottom),
+      maps_of(pieces, top_diff), weights_diff).Add();
 }
 
 }  // namespace caffe

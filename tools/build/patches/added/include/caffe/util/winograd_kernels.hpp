@@ -1,0 +1,116 @@
+#ifndef CAFFE_UTIL_WINOGRAD_KERNELS_HPP_
+#define CAFFE_UTIL_WINOGRAD_KERNELS_HPP_
+
+#include <vector>
+
+namespace caffe {
+
+/**
+ * What winograd_conv.cpp does its work with: written once, in
+ * winograd_kernels.inc, and compiled for each instruction set.
+ *
+ * Vectors are of `lanes` numbers. A tile is 4 x 4 pixels. The spectrum of a
+ * map has 36 numbers a tile; a chunk is as many tiles as a vector has lanes,
+ * so that the spectrum of a chunk of a map is 36 vectors.
+ */
+namespace winograd {
+
+const int kTile = 4;
+const int kSpectrum = 6;    // numbers of a tile's spectrum, on each axis
+const int kProducts = kSpectrum * kSpectrum;
+const int kKernel = 3;
+const int kTaps = kKernel * kKernel;
+const int kStrips = 4;      // of a chunk
+
+/// @brief Where a map of each image lies in a blob, and the steps to the next
+///        image, row and column; to the next column 1 or 2.
+template <typename Number>
+struct Map {
+  Number* data;
+  long image, row, column;
+};
+
+/// @brief The tiles of a blob's maps. Strips are parts of a row of tiles as
+///        wide as a vector; four of them, wherever they lie, are a chunk.
+class Grid {
+ public:
+  Grid(int num, int height, int width, int lanes)
+      : height(height), width(width), lanes_(lanes),
+        down_((height + kTile - 1) / kTile),
+        across_((width + lanes - 1) / lanes), strips_(num * down_ * across_),
+        chunks((strips_ + kStrips - 1) / kStrips) {}
+
+  struct Place {
+    int image, y, x;  // of the strip's first pixel; image -1: no strip
+  };
+  Place At(int strip) const {
+    if (strip >= strips_) { return {-1, 0, 0}; }
+    return {strip / (down_ * across_), strip / across_ % down_ * kTile,
+        strip % across_ * lanes_};
+  }
+
+  const int height, width;
+
+ private:
+  const int lanes_, down_, across_, strips_;
+
+ public:
+  const int chunks;
+};
+
+/// @brief sums[row][vector] = sum over `inner` of a number times a vector.
+struct Product {
+  int inner;
+  int rows, vectors;
+  /// [inner / lanes][inner % lanes][vector]
+  const float* factors;
+  long factors_block, factors_inner, factors_vector;
+  /// [inner / lanes][inner % lanes][row], the last lanes long, or
+  /// [inner / lanes][row][inner % lanes]
+  const float* numbers;
+  long numbers_block, numbers_rows;  ///< the latter: to the next lanes rows
+  bool rows_last;
+  float* sums;
+  long sums_row;
+  bool more;                         ///< add to the sums
+};
+
+struct Kernels {
+  int lanes;
+
+  /// @brief to[36 of them, a step apart][lanes]: the spectrum of a chunk of a
+  ///        map, as input, which sees a pixel round each tile.
+  void (*input)(const Grid&, int chunk, const Map<const float>& map, float* to,
+      long step);
+
+  /// @brief to[36][lane of the tile][lane of the map]: that of as many maps as
+  ///        a vector has lanes, as the gradient of the output. `maps` are
+  ///        there; the others are taken as 0.
+  void (*output_diff)(const Grid&, int chunk, const Map<const float>* map,
+      int maps, float* to, long step, long step_tile);
+
+  /// @brief The pixels of a chunk of a map, from the spectrum of the output.
+  void (*output)(const Grid&, int chunk, const float* from, long step,
+      float bias, const Map<float>& map);
+
+  /// @brief to[36][channel][lane of the row]: of weights[row][channel][tap];
+  ///        rows that are not there count as 0.
+  void (*weights)(const float* weights, long step_row, int rows, int channels,
+      bool turned, float* to, long step);
+
+  /// @brief weights[row][channel][tap] += those of the gradient's spectrum,
+  ///        from[36][channel][lane of the row].
+  void (*weights_diff)(const float* from, long step, long step_channel,
+      int rows, int channels, float* weights, long step_row);
+
+  void (*multiply)(const Product& product);
+};
+
+/// @brief Null where this CPU cannot, or the compiler could not.
+const Kernels* avx512_kernels();
+const Kernels* avx2_kernels();
+
+}  // namespace winograd
+}  // namespace caffe
+
+#endif  // CAFFE_UTIL_WINOGRAD_KERNELS_HPP_
