@@ -9,8 +9,8 @@
 namespace caffe {
 
 /**
- * @brief ConvolutionLayer that lets oneDNN, or our Winograd, compute, on the
- *        CPU, what they are faster at: 3 x 3 kernels, stride 1 (Conv3x3Layer).
+ * @brief ConvolutionLayer that lets a Conv3x3 compute, on the CPU, 3 x 3 kernels
+ *        with stride 1 (Conv3x3Layer).
  */
 template <typename Dtype>
 class DnnlConvolutionLayer : public Conv3x3Layer<Dtype, ConvolutionLayer> {

@@ -12,8 +12,7 @@ namespace caffe {
 
 /**
  * @brief DeconvolutionLayer that lets a Conv3x3 compute, on the CPU, the
- *        upsampling by two: 4 x 4 kernels, stride 2, outputs a multiple of 16
- *        (Conv3x3Layer).
+ *        upsampling by two: 4 x 4 kernels, stride 2 (Conv3x3Layer).
  *
  * Every number of the top sees 2 x 2 numbers of the bottom through 2 x 2 of
  * the weights; which of them depends on whether its row and column are even or

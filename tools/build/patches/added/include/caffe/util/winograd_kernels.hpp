@@ -1,8 +1,6 @@
 #ifndef CAFFE_UTIL_WINOGRAD_KERNELS_HPP_
 #define CAFFE_UTIL_WINOGRAD_KERNELS_HPP_
 
-#include <vector>
-
 namespace caffe {
 
 /**
@@ -34,15 +32,15 @@ struct Map {
 ///        wide as a vector; four of them, wherever they lie, are a chunk.
 class Grid {
  public:
+  struct Place {
+    int image, y, x;  ///< of the strip's first pixel; image -1: no strip
+  };
+
   Grid(int num, int height, int width, int lanes)
       : height(height), width(width), lanes_(lanes),
         down_((height + kTile - 1) / kTile),
-        across_((width + lanes - 1) / lanes), strips_(num * down_ * across_),
-        chunks((strips_ + kStrips - 1) / kStrips) {}
-
-  struct Place {
-    int image, y, x;  // of the strip's first pixel; image -1: no strip
-  };
+        across_((width + lanes - 1) / lanes), strips_(num * down_ * across_) {}
+  int chunks() const { return (strips_ + kStrips - 1) / kStrips; }
   Place At(int strip) const {
     if (strip >= strips_) { return {-1, 0, 0}; }
     return {strip / (down_ * across_), strip / across_ % down_ * kTile,
@@ -53,26 +51,27 @@ class Grid {
 
  private:
   const int lanes_, down_, across_, strips_;
-
- public:
-  const int chunks;
 };
 
-/// @brief sums[row][vector] = sum over `inner` of a number times a vector.
+/**
+ * @brief sums[row][vector] (+)= sum over i < inner of
+ *        numbers[i][row] * factors[i][vector].
+ *
+ * i is two indices, the block i / lanes and i % lanes.
+ */
 struct Product {
-  int inner;
-  int rows, vectors;
-  /// [inner / lanes][inner % lanes][vector]
+  int inner, rows, vectors;
+  /// [block][i % lanes][vector], by the steps named so.
   const float* factors;
   long factors_block, factors_inner, factors_vector;
-  /// [inner / lanes][inner % lanes][row], the last lanes long, or
-  /// [inner / lanes][row][inner % lanes]
+  /// [block][row / lanes], by the steps named so, and after these
+  /// [i % lanes][row % lanes], if rows_last, or [row % lanes][i % lanes].
   const float* numbers;
-  long numbers_block, numbers_rows;  ///< the latter: to the next lanes rows
+  long numbers_block, numbers_rows;
   bool rows_last;
   float* sums;
   long sums_row;
-  bool more;                         ///< add to the sums
+  bool more;  ///< add to the sums
 };
 
 struct Kernels {

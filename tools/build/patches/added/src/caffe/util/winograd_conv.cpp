@@ -136,12 +136,12 @@ class Convolution {
     static thread_local Buffer input_buffer;
     const int blocks = parts_of(all_outputs_, outputs_);
     // As many tiles at a time as give every thread enough to do.
-    const int wave = std::min(grid_.chunks,
+    const int wave = std::min(grid_.chunks(),
         parts_of(2 * threads(), blocks) * chunks_);
     const Spectra input(&input_buffer, wave, channels_, lanes_);
 #pragma omp parallel
-    for (int first = 0; first < grid_.chunks; first += wave) {
-      const int count = std::min(wave, grid_.chunks - first);
+    for (int first = 0; first < grid_.chunks(); first += wave) {
+      const int count = std::min(wave, grid_.chunks() - first);
       input_spectra(grid_, first, count, from_, input);
       const int parts = parts_of(count, chunks_);
 #pragma omp for schedule(dynamic)
@@ -233,13 +233,13 @@ class WeightGradient {
     static thread_local Buffer input_buffer, diff_buffer;
     const int blocks = parts_of(all_outputs_, outputs_);
     const int groups = parts_of(channels_, kChannels);
-    const int wave = std::min(grid_.chunks, kTilesOfWeights / lanes_);
+    const int wave = std::min(grid_.chunks(), kTilesOfWeights / lanes_);
     const Spectra input(&input_buffer, wave, rounded_up(channels_, kRows),
         lanes_);
     const Spectra diff(&diff_buffer, wave, blocks * lanes_, outputs_);
 #pragma omp parallel
-    for (int first = 0; first < grid_.chunks; first += wave) {
-      const int count = std::min(wave, grid_.chunks - first);
+    for (int first = 0; first < grid_.chunks(); first += wave) {
+      const int count = std::min(wave, grid_.chunks() - first);
       input_spectra(grid_, first, count, bottom_, input);
       DiffSpectra(first, count, diff);
 #pragma omp for schedule(dynamic)
