@@ -7,6 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from layers.common.errors import RarError
 
 HERE = Path(__file__).resolve().parent
+REST = 0.3  # s
 
 
 class Contestant:
@@ -114,10 +116,14 @@ def started(stack: ExitStack, contestants: Iterable[Contestant]) -> list[Contest
 
 
 def rounds(contestants: Iterable[Contestant], repeats: int) -> dict[str, list[float]]:
-    """Times in ms by name: every contestant once a round, so that a busy moment of the machine meets all alike."""
+    """Times in ms by name: every contestant once a round, so that a busy moment of the machine meets all alike.
+
+    Between them nothing runs for a while: PyTorch's threads wait at full speed after their work, in the way of the next.
+    """
     times: dict[str, list[float]] = {one.name: [] for one in contestants}
     for _ in range(repeats):
         for one in contestants:
+            time.sleep(REST)
             times[one.name].append(one.ask("run"))
     return times
 
