@@ -118,7 +118,7 @@ def started(stack: ExitStack, contestants: Iterable[Contestant]) -> list[Contest
 def rounds(contestants: Iterable[Contestant], repeats: int) -> dict[str, list[float]]:
     """Times in ms by name: every contestant once a round, so that a busy moment of the machine meets all alike.
 
-    Between them nothing runs for a while: PyTorch's threads wait at full speed after their work, in the way of the next.
+    Between them nothing runs for a while: PyTorch's threads wait at full speed after their work, in others' way.
     """
     times: dict[str, list[float]] = {one.name: [] for one in contestants}
     for _ in range(repeats):

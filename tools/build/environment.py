@@ -18,9 +18,9 @@ from tools.build.recipe import selection_key
 
 PYTHON3 = Path(__file__).with_name("bin")  # a python3 that is the system's
 OPENMP_BLAS = Path("/usr/lib", str(sysconfig.get_config_var("MULTIARCH") or ""), "openblas-openmp")
-# Rounds of libgomp's waiting loop before a thread that waits for work goes to sleep; 5000 take a twentieth of a ms.
+# Rounds of libgomp's waiting loop before a thread that waits for work goes to sleep; 1000 take a hundredth of a ms.
 # Left to itself it waits for milliseconds at full speed, in the way of every other program on the machine.
-SPINS_ALONE, SPINS_BESIDE = "5000", "1000"
+SPINS_ALONE, SPINS_BESIDE = "1000", "300"
 _AVX512 = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"})
 
 

@@ -205,6 +205,30 @@ def test_inner_product_of_few_rows(rows: int, columns: int) -> None:
         np.testing.assert_allclose(found, wanted, atol=1e-6 * np.abs(wanted).max())
 
 
+def test_inner_products_that_follow_each_other() -> None:
+    """Those that read another's top see what it computed, and so does what is between them."""
+    text = """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 300 } } }"""
+    bottoms = {"a": "x", "b": "x", "c": "a", "d": "x", "e": "b", "f": "d", "g": "e"}
+    for top, bottom in bottoms.items():
+        transpose = "transpose: true" if top == "d" else ""
+        text += f"""
+        layer {{ name: "{top}" type: "InnerProduct" bottom: "{bottom}" top: "{top}"
+          inner_product_param {{ num_output: 300 {transpose} weight_filler {{ type: "gaussian" std: 0.1 }} }} }}
+        {'layer { name: "relu" type: "ReLU" bottom: "f" top: "f" }' if top == "f" else ""}"""
+    net = net_from(text_format.Parse(text, caffe_pb2.NetParameter()), caffe.TEST)
+    for seed in range(2):
+        x = np.random.default_rng(seed).standard_normal((2, 300)).astype(np.float32)
+        net.blobs["x"].data[...] = x
+        net.forward()
+        found = {"x": x.astype(np.float64)}
+        for top, bottom in bottoms.items():
+            weights, bias = (blob.data.astype(np.float64) for blob in net.params[top])
+            found[top] = found[bottom] @ (weights if top == "d" else weights.T) + bias
+        found["f"] = np.maximum(found["f"], 0)
+        for top in bottoms:
+            np.testing.assert_allclose(net.blobs[top].data, found[top], atol=1e-5 * np.abs(found[top]).max())
+
+
 @pytest.mark.skipif("avx512f" not in Path("/proc/cpuinfo").read_text(), reason="needs a CPU with AVX-512")
 def test_shared_weights_are_halved_for_one_pass() -> None:
     """A copy from the second use on, at once in the next pass; none of weights that are no halves; never an old one."""

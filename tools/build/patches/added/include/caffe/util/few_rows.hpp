@@ -12,11 +12,14 @@ namespace caffe {
  */
 const int kFewRows = 8;
 
-/// @brief @f$ Y = X W^T + b @f$ with @f$ X: M \times K, Y: M \times N @f$ and
-///        @f$ M \le 8 @f$; b may be null
+const int kRowsTogether = 4;  ///< of weights that are read side by side
+
+/// @brief Columns n to n + kRowsTogether of @f$ Y = X W^T + b @f$ with
+///        @f$ X: M \times K, Y: M \times N @f$ and @f$ M \le 8 @f$; b may be
+///        null
 template <typename Dtype>
-void few_rows_forward(int M, int N, int K, const Dtype* x, const Dtype* weights,
-    const Dtype* bias, Dtype* y);
+void few_rows_columns(int M, int N, int K, int n, const Dtype* x,
+    const Dtype* weights, const Dtype* bias, Dtype* y);
 
 /// @brief @f$ \Delta W \mathrel{+}= \Delta Y^T X @f$
 template <typename Dtype>

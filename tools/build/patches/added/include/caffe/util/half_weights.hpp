@@ -19,14 +19,12 @@ namespace caffe {
  */
 class HalfWeights {
  public:
-  /// @brief Y = X W^T + b of few_rows.hpp with the copy of W in the running
-  ///        pass; false where there is none: compute it with W.
-  static bool Product(int M, int N, int K, const float* x, const float* weights,
-      const float* bias, float* y);
-  static bool Product(int, int, int, const double*, const double*,
-      const double*, double*) {
-    return false;
-  }
+  /// @brief The copy of W, N x K, in the running pass; null: there is none, or
+  ///        it is not worth it.
+  static const uint16_t* Of(int N, int K, const float* weights);
+  /// @brief few_rows_columns of few_rows.hpp, with a copy of W.
+  static void Columns(int M, int N, int K, int n, const float* x,
+      const uint16_t* copy, const float* bias, float* y);
 
   /// @brief A forward pass of the net that owns `weights`, on this thread, for
   ///        as long as this lives; null: of one that wants no copies.

@@ -7,7 +7,7 @@ namespace caffe {
 
 namespace {
 
-const int kStreams = 4;  // rows of weights that are read side by side
+const int kStreams = kRowsTogether;
 const int kChunk = 1024;  // columns whose sums stay in the nearest cache
 const long kParallelFrom = 50000;  // weights; fewer are done before threads wake
 
@@ -153,16 +153,13 @@ CAFFE_FEW_ROWS(double)
 }  // namespace
 
 template <typename Dtype>
-void few_rows_forward(int M, int N, int K, const Dtype* x, const Dtype* weights,
-    const Dtype* bias, Dtype* y) {
-  const int whole = N / kStreams * kStreams;
-#pragma omp parallel for if (static_cast<long>(N) * K > kParallelFrom)
-  for (int n = 0; n < whole; n += kStreams) {
-    columns_of(M, N, K, n, kStreams, x, weights, bias, y);
+void few_rows_columns(int M, int N, int K, int n, const Dtype* x,
+    const Dtype* weights, const Dtype* bias, Dtype* y) {
+  if (n + kRowsTogether <= N) {
+    columns_of(M, N, K, n, kRowsTogether, x, weights, bias, y);
+    return;
   }
-  for (int n = whole; n < N; ++n) {
-    columns_of(M, N, K, n, 1, x, weights, bias, y);
-  }
+  for (; n < N; ++n) { columns_of(M, N, K, n, 1, x, weights, bias, y); }
 }
 
 template <typename Dtype>
@@ -187,8 +184,8 @@ void few_rows_bottom(int M, int N, int K, const Dtype* y_diff,
 }
 
 #define CAFFE_INSTANTIATE_FEW_ROWS(Dtype) \
-  template void few_rows_forward(int, int, int, const Dtype*, const Dtype*, \
-      const Dtype*, Dtype*); \
+  template void few_rows_columns(int, int, int, int, const Dtype*, \
+      const Dtype*, const Dtype*, Dtype*); \
   template void few_rows_weights(int, int, int, const Dtype*, const Dtype*, \
       Dtype*); \
   template void few_rows_bottom(int, int, int, const Dtype*, const Dtype*, \

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "caffe/util/cpu.hpp"
+#include "caffe/util/few_rows.hpp"
 #include "caffe/util/half_weights.hpp"
 
 namespace caffe {
@@ -12,7 +13,6 @@ namespace caffe {
 namespace {
 
 const int kNumbers = 16;  // of a vector
-const int kTogether = 4;  // rows of weights that are read side by side
 const long kManyWeights = 50000;  // weights; fewer stay in the caches as they are
 
 thread_local HalfWeights* running = NULL;
@@ -103,12 +103,12 @@ const uint16_t* HalfWeights::Find(int N, int K, const float* weights) {
 bool HalfWeights::Halve(int N, int K, const float* weights,
     std::vector<uint16_t>* halves) {
   const long row = rounded_up(K, kNumbers);
-  halves->resize(rounded_up(N, kTogether) * row);
+  halves->resize(rounded_up(N, kRowsTogether) * row);
   bool exact = true;
-  // Rows shared as Product shares them, so that each is in its core's cache.
+  // Rows shared as inner_products.cpp shares them, so that each is in its core's cache.
 #pragma omp parallel for schedule(static) reduction(&& : exact)
-  for (int n = 0; n < N; n += kTogether) {
-    for (int i = n; exact && i < std::min(n + kTogether, N); ++i) {
+  for (int n = 0; n < N; n += kRowsTogether) {
+    for (int i = n; exact && i < std::min(n + kRowsTogether, N); ++i) {
       exact = halve_row(K, weights + static_cast<long>(i) * K,
           halves->data() + i * row);
     }
@@ -116,23 +116,21 @@ bool HalfWeights::Halve(int N, int K, const float* weights,
   return exact;
 }
 
-bool HalfWeights::Product(int M, int N, int K, const float* x,
-    const float* weights, const float* bias, float* y) {
-  if (!running || static_cast<long>(N) * K <= kManyWeights) { return false; }
-  const uint16_t* rows = running->Find(N, K, weights);
-  if (!rows) { return false; }
-  const long row = rounded_up(K, kNumbers);
-#pragma omp parallel for schedule(static)
-  for (int n = 0; n < N; n += kTogether) {
-    for (int m = 0; m < M; ++m) {
-      float sums[kTogether];
-      dot_of_four(K, x + m * K, rows + n * row, sums);
-      for (int i = 0; i < std::min(N - n, kTogether); ++i) {
-        y[m * N + n + i] = sums[i] + (bias ? bias[n + i] : 0);
-      }
+const uint16_t* HalfWeights::Of(int N, int K, const float* weights) {
+  return running && static_cast<long>(N) * K > kManyWeights ?
+      running->Find(N, K, weights) : NULL;
+}
+
+void HalfWeights::Columns(int M, int N, int K, int n, const float* x,
+    const uint16_t* copy, const float* bias, float* y) {
+  const uint16_t* rows = copy + static_cast<long>(n) * rounded_up(K, kNumbers);
+  for (int m = 0; m < M; ++m) {
+    float sums[kRowsTogether];
+    dot_of_four(K, x + m * K, rows, sums);
+    for (int i = 0; i < std::min(N - n, kRowsTogether); ++i) {
+      y[m * N + n + i] = sums[i] + (bias ? bias[n + i] : 0);
     }
   }
-  return true;
 }
 
 }  // namespace caffe
