@@ -22,7 +22,8 @@ pytestmark = pytest.mark.slow
 
 NOBODY = "65534:65534"
 PLACE = "/opt/a bundle"
-THREADS = {"OMP_NUM_THREADS": "1"}  # another number of threads adds in another order
+# Another number of threads, or another kernel of OpenBLAS, adds in another order.
+SUMS = {"OMP_NUM_THREADS": "1", **{name: os.environ[name] for name in ("OPENBLAS_CORETYPE",) if name in os.environ}}
 WORK = """set -e
 cd /tmp/work
 "$1" train --preset tiny --data data --out run --warm-up-iterations 20 --iterations 10
@@ -50,7 +51,7 @@ def here(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What this clone makes of the same work."""
     folder = prepare(tmp_path_factory.mktemp("here") / "work", prepared)
     script = WORK.replace("cd /tmp/work", f"cd '{folder}'")
-    env = {**os.environ, **THREADS}
+    env = {**os.environ, **SUMS}
     subprocess.run(["sh", "-c", script, "sh", PROJECT / "rar-caffe", PROJECT], check=True, env=env)
     return folder
 
@@ -72,8 +73,8 @@ def run_in(machine: Path, script: str) -> None:
     """A script as an ordinary user of another system, whose own programs are all there is."""
     bundle = f"{PLACE}/rar-caffe"
     inner = f"mount --rbind /proc '{machine}/proc'; mount --rbind /dev '{machine}/dev'; exec \"$@\""
-    threads = [f"{name}={value}" for name, value in THREADS.items()]
-    surroundings = ["env", "-i", "HOME=/tmp", "PATH=/usr/bin:/bin", *threads]
+    sums = [f"{name}={value}" for name, value in SUMS.items()]
+    surroundings = ["env", "-i", "HOME=/tmp", "PATH=/usr/bin:/bin", *sums]
     command = ["chroot", f"--userspec={NOBODY}", str(machine), *surroundings, "sh", "-c", script, "sh"]
     outer = ["unshare", "--mount", "--propagation=slave", "sh", "-c", inner, "sh"]
     done = subprocess.run(
