@@ -54,4 +54,5 @@ def _fits(tree: Path, patch: Path, direction: str) -> bool:
 
 
 def _command(tree: Path, patch: Path, *options: str) -> list[str]:
-    return ["patch", f"--directory={tree}", "--strip=1", "--batch", f"--input={patch}", *options]
+    # --force asks nothing and guesses nothing: --batch would pass over a file that has its part already.
+    return ["patch", f"--directory={tree}", "--strip=1", "--force", f"--input={patch}", *options]

@@ -290,6 +290,17 @@ class TestPatches:
         with pytest.raises(BuildError, match=r"0001-off.patch does not fit"):
             patching.apply_all(small_checkout(tmp_path / "caffe"), progress, patches)
 
+    def test_a_patch_that_is_there_in_part_is_named(self, tmp_path: Path, progress: Progress) -> None:
+        patches, tree = tmp_path / "patches", tmp_path / "caffe"
+        patches.mkdir()
+        tree.mkdir()
+        (tree / "one").write_text("new\n")
+        (tree / "other").write_text("old\n")
+        parts = (f"--- a/{name}\n+++ b/{name}\n@@ -1 +1 @@\n-old\n+new\n" for name in ("one", "other"))
+        (patches / "0001-half.patch").write_text("".join(parts))
+        with pytest.raises(BuildError, match=r"0001-half.patch does not fit"):
+            patching.apply_all(tree, progress, patches)
+
 
 class TestSource:
     """Debian's source package, or a checkout."""

@@ -9,6 +9,7 @@ import weakref
 from typing import Any
 
 import caffe
+import numpy as np
 import pytest
 from caffe.proto import caffe_pb2
 from google.protobuf import text_format
@@ -84,6 +85,17 @@ def test_a_layer_may_be_reshaped_only_when_a_size_has_changed() -> None:
         net.blobs["x"].data[...] = size
         assert net.forward()["y"].tolist() == [size] * size
         assert Counted.reshapes == calls
+
+
+def test_an_array_outlives_its_blobs_memory() -> None:
+    net = net_of('layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }')
+    blob = net.blobs["x"]
+    blob.data[...] = 7
+    kept = blob.data[1:]
+    blob.reshape(200, 300)
+    blob.data[...] = 5
+    del net, blob
+    np.testing.assert_array_equal(kept, np.full((1, 3), 7))
 
 
 @pytest.mark.filterwarnings("error")

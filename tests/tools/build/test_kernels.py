@@ -229,36 +229,76 @@ def test_inner_products_that_follow_each_other() -> None:
             np.testing.assert_allclose(net.blobs[top].data, found[top], atol=1e-5 * np.abs(found[top]).max())
 
 
-@pytest.mark.skipif("avx512f" not in Path("/proc/cpuinfo").read_text(), reason="needs a CPU with AVX-512")
-def test_shared_weights_are_halved_for_one_pass() -> None:
-    """A copy from the second use on, at once in the next pass; none of weights that are no halves; never an old one."""
+WITH_AVX512 = pytest.mark.skipif(
+    "avx512f" not in Path("/proc/cpuinfo").read_text(), reason="needs a CPU with AVX-512"
+)
+
+
+def net_of_shared_weights() -> Any:
+    """Two inner products of one input with the same weights."""
     text = """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 dim: 1003 } } }"""
     for top in "yz":
         text += f"""
         layer {{ name: "{top}" type: "InnerProduct" bottom: "x" top: "{top}" param {{ name: "W" }} param {{ name: "b" }}
           inner_product_param {{ num_output: 70 axis: 2 weight_filler {{ type: "gaussian" }} }} }}"""
     net = net_from(text_format.Parse(text, caffe_pb2.NetParameter()), caffe.TEST)
-    net.blobs["x"].data[...] = x = np.random.default_rng(5).standard_normal((1, 3, 1003)).astype(np.float32)
+    net.blobs["x"].data[...] = np.random.default_rng(5).standard_normal((1, 3, 1003))
+    return net
 
-    def products() -> list[Array]:
-        net.forward()
-        found = [net.blobs[top].data.copy() for top in "yz"]
-        wanted = x[0].astype(np.float64) @ net.params["y"][0].data.T.astype(np.float64) + net.params["y"][1].data
-        for each in found:
-            np.testing.assert_allclose(each[0], wanted, atol=2e-6 * np.abs(wanted).max())
-        return found
 
+def products(net: Any, weights: Array) -> list[Array]:
+    """Both, after a look whether they are right."""
+    net.forward()
+    wanted = net.blobs["x"].data[0].astype(np.float64) @ weights.T.astype(np.float64)
+    found = [net.blobs[top].data.copy() for top in "yz"]
+    for each in found:
+        np.testing.assert_allclose(each[0], wanted, atol=2e-6 * np.abs(wanted).max())
+    return found
+
+
+@WITH_AVX512
+def test_shared_weights_in_sight_are_halved_for_one_pass() -> None:
+    """A copy from the second use on, at once in the next pass; none of weights that are no halves; never an old one."""
+    net = net_of_shared_weights()
     weights = net.params["y"][0].data
     exact = weights.astype(np.float16).astype(np.float32)
-    y, z = products()
+    y, z = products(net, weights)
     np.testing.assert_array_equal(y, z)
     weights[...] = exact
-    y, z = products()
+    y, z = products(net, weights)
     assert (y != z).any(), "another order of the sums shows which path ran"
-    for each in products():
+    for each in products(net, weights):
         np.testing.assert_array_equal(each, z)
     weights[...] = -2 * exact
-    assert (products()[0] != z).all()
+    assert (products(net, weights)[0] != z).all()
     weights[-1, -1] = 1 / 3
-    y, z = products()
+    y, z = products(net, weights)
     np.testing.assert_array_equal(y, z)
+
+
+@WITH_AVX512
+def test_shared_weights_out_of_sight_stay_halved_until_they_are_written(tmp_path: Path) -> None:
+    """Whoever writes them: a file, another net that shares its own, an array of Python's that is gone by then."""
+    net, other = net_of_shared_weights(), net_of_shared_weights()
+    exact = other.params["y"][0].data.astype(np.float16).astype(np.float32)
+    other.params["y"][0].data[...] = exact
+    net.params["y"][0].data[...] = 2 * exact
+    for _ in range(3):
+        products(net, 2 * exact)
+    other.save(str(tmp_path / "weights"))
+    net.copy_from(str(tmp_path / "weights"))
+    y, z = products(net, exact)
+    np.testing.assert_array_equal(y, z)
+    net.params["y"][0].data[...] *= 4
+    products(net, 4 * exact)
+    held = net.params["y"][0].data
+    products(net, 4 * exact)
+    held[...] = 8 * exact
+    products(net, 8 * exact)
+    held[...] = 16 * exact
+    del held
+    products(net, 16 * exact)
+    net.share_with(other)
+    products(net, exact)
+    other.params["y"][0].data[...] = 2 * exact
+    products(net, 2 * exact)

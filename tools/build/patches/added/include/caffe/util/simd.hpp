@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "caffe/util/cores.hpp"
+
 // A function compiled for AVX-512, for AVX2 and for any CPU; the loader takes
 // the one that this CPU has. Not for one with an OpenMP region in it: the
 // region's body is compiled for any CPU only.
@@ -46,7 +48,7 @@ CAFFE_INLINE float fast_exp(float x) {
 template <typename Work>
 void in_parts(long count, Work work) {
   const long kPart = 8192, kParallelFrom = 60000;
-#pragma omp parallel for if (count > kParallelFrom)
+#pragma omp parallel for num_threads(cores::threads()) if (count > kParallelFrom)
   for (long begin = 0; begin < count; begin += kPart) {
     work(begin, std::min(begin + kPart, count));
   }

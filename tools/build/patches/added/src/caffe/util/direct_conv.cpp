@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "caffe/util/cores.hpp"
 #include "caffe/util/cpu.hpp"
 #include "caffe/util/direct_conv.hpp"
 
@@ -180,7 +181,7 @@ void convolve_packed(const MapsToMaps& maps, int kernel, const float* bottom,
   const int blocks = packed.blocks.size() - 1;
   const bool parallel = products(maps, kernel * kernel) > kParallelFrom;
   if (kernel == 3) {
-#pragma omp parallel for if (parallel)
+#pragma omp parallel for num_threads(cores::threads()) if (parallel)
     for (int i = 0; i < maps.num * maps.height; ++i) {
       const int n = i / maps.height;
       convolve_row<3>(maps, i % maps.height, 0, maps.width, 0, blocks,
@@ -196,7 +197,7 @@ void convolve_packed(const MapsToMaps& maps, int kernel, const float* bottom,
   row.width = places;
   const int part = 16 * kMostVectors * kLanes;
   const int parts = (row.width + part - 1) / part;
-#pragma omp parallel for if (parallel)
+#pragma omp parallel for num_threads(cores::threads()) if (parallel)
   for (int i = 0; i < maps.num * blocks * parts; ++i) {
     const int n = i / (blocks * parts), block = i / parts % blocks;
     const int begin = i % parts * part;
@@ -360,7 +361,8 @@ void deconvolve(const MapsToMaps& maps, const float* bottom,
         });
   }
   const long places = static_cast<long>(maps.height) * maps.width;
-#pragma omp parallel for if (products(maps, 16) > kParallelFrom)
+#pragma omp parallel for num_threads(cores::threads()) \
+    if (products(maps, 16) > kParallelFrom)
   for (int i = 0; i < maps.num * maps.height * 2; ++i) {
     const int n = i / (2 * maps.height), y = i / 2 % maps.height, odd = i % 2;
     deconvolve_row(maps, y, odd, bottom + n * channels * places, packed[odd],

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "caffe/util/cores.hpp"
 #include "caffe/util/few_rows.hpp"
 #include "caffe/util/simd.hpp"
 
@@ -7,7 +8,6 @@ namespace caffe {
 
 namespace {
 
-const int kStreams = kRowsTogether;
 const int kChunk = 1024;  // columns whose sums stay in the nearest cache
 const long kParallelFrom = 50000;  // weights; fewer are done before threads wake
 
@@ -67,8 +67,8 @@ CAFFE_INLINE void columns(int M, int N, int K, int n, int count, const Dtype* x,
   const Dtype* rows = weights + static_cast<long>(n) * K;
   for (int first = 0; first < M; first += 2) {
     const int pair = std::min(M - first, 2);
-    const long step = count == kStreams ? K : 0;
-    Dtype sums[2][kStreams];
+    const long step = count == kRowsTogether ? K : 0;
+    Dtype sums[2][kRowsTogether];
     if (pair == 2) {
       products_of_two(K, step, x + first * K, rows, sums[0], sums[1]);
     } else {
@@ -109,7 +109,7 @@ CAFFE_INLINE void sum_rows(int M, int N, int K, int count, const Dtype* y_diff,
     std::fill(x_diff + m * K, x_diff + m * K + count, Dtype(0));
   }
   int n = 0;
-  for (; n + kStreams <= N; n += kStreams) {
+  for (; n + kRowsTogether <= N; n += kRowsTogether) {
     const Dtype* a = weights + static_cast<long>(n) * K;
     const Dtype *b = a + K, *c = b + K, *d = c + K;
     for (int m = 0; m < M; ++m) {
@@ -165,7 +165,8 @@ void few_rows_columns(int M, int N, int K, int n, const Dtype* x,
 template <typename Dtype>
 void few_rows_weights(int M, int N, int K, const Dtype* y_diff, const Dtype* x,
     Dtype* weights_diff) {
-#pragma omp parallel for if (static_cast<long>(N) * K > kParallelFrom)
+#pragma omp parallel for num_threads(cores::threads()) \
+    if (static_cast<long>(N) * K > kParallelFrom)
   for (int n = 0; n < N; ++n) {
     add_rows_of(M, N, K, y_diff + n, x, weights_diff + static_cast<long>(n) * K);
   }
@@ -176,7 +177,8 @@ void few_rows_bottom(int M, int N, int K, const Dtype* y_diff,
     const Dtype* weights, Dtype* x_diff) {
   // Whole cache lines, and as many chunks as threads share evenly.
   const int chunk = std::max(std::min((K + 3) / 4, kChunk) / 16 * 16, 16);
-#pragma omp parallel for if (static_cast<long>(N) * K > kParallelFrom)
+#pragma omp parallel for num_threads(cores::threads()) \
+    if (static_cast<long>(N) * K > kParallelFrom)
   for (int begin = 0; begin < K; begin += chunk) {
     sum_rows_of(M, N, K, std::min(chunk, K - begin), y_diff, weights + begin,
         x_diff + begin);

@@ -52,7 +52,8 @@ FOR_AVX512 inline __m512 widened(const uint16_t* from) {
 }
 
 // y_s = x . row s of four.
-FOR_AVX512 void dot_of_four(int K, const float* x, const uint16_t* rows, float* y) {
+FOR_AVX512 void dot_of_four(int K, const float* x, const uint16_t* rows,
+    float* y) {
   const int step = rounded_up(K, kNumbers);
   const uint16_t *a = rows, *b = a + step, *c = b + step, *d = c + step;
   __m512 sum_a = _mm512_setzero_ps(), sum_b = sum_a, sum_c = sum_a,
@@ -85,14 +86,15 @@ HalfWeights::Pass::Pass(HalfWeights* weights) : outer_(running) {
 
 HalfWeights::Pass::~Pass() { running = outer_; }
 
-const uint16_t* HalfWeights::Find(int N, int K, const float* weights) {
+const uint16_t* HalfWeights::Find(int N, int K, const float* weights,
+    uint64_t stamp) {
   Copy& copy = copies_[weights];
-  const bool first = copy.pass != pass_;
-  if (first) {
-    copy.pass = pass_;
-    copy.made = false;
-  }
-  // A copy pays from the second use on; one that paid in the last pass will.
+  const bool first =
+      copy.pass != pass_ && !(stamp && copy.stamp == stamp);
+  if (first) { copy.made = false; }
+  copy.pass = pass_;
+  copy.stamp = stamp;
+  // A copy pays from the second use on; where one paid before, at once.
   if (!copy.made && (copy.exact || !first)) {
     copy.made = true;
     copy.exact = Halve(N, K, weights, &copy.halves);
@@ -105,7 +107,7 @@ bool HalfWeights::Halve(int N, int K, const float* weights,
   const long row = rounded_up(K, kNumbers);
   halves->resize(rounded_up(N, kRowsTogether) * row);
   bool exact = true;
-  // Rows shared as inner_products.cpp shares them, so that each is in its core's cache.
+  // Rows shared as inner_products.cpp shares them: each in its core's cache.
 #pragma omp parallel for schedule(static) reduction(&& : exact)
   for (int n = 0; n < N; n += kRowsTogether) {
     for (int i = n; exact && i < std::min(n + kRowsTogether, N); ++i) {
@@ -116,9 +118,10 @@ bool HalfWeights::Halve(int N, int K, const float* weights,
   return exact;
 }
 
-const uint16_t* HalfWeights::Of(int N, int K, const float* weights) {
+const uint16_t* HalfWeights::Of(int N, int K, const float* weights,
+    uint64_t stamp) {
   return running && static_cast<long>(N) * K > kManyWeights ?
-      running->Find(N, K, weights) : NULL;
+      running->Find(N, K, weights, stamp) : NULL;
 }
 
 void HalfWeights::Columns(int M, int N, int K, int n, const float* x,

@@ -1,6 +1,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "caffe/util/cores.hpp"
 #include "caffe/util/few_rows.hpp"
 #include "caffe/util/half_weights.hpp"
 #include "caffe/util/inner_products.hpp"
@@ -42,7 +43,7 @@ void run(const std::vector<Product<Dtype> >& products) {
   for (const Product<Dtype>& one : products) {
     weights += static_cast<long>(one.N) * one.K;
   }
-#pragma omp parallel if (weights > kParallelFrom)
+#pragma omp parallel num_threads(cores::threads()) if (weights > kParallelFrom)
   for (const Product<Dtype>& one : products) {
     // A thread's rows are the same in every step: they are in its core's cache.
 #pragma omp for schedule(static) nowait
@@ -59,14 +60,14 @@ void run_together() {
 }  // namespace
 
 void compute(int M, int N, int K, const float* x, const float* weights,
-    const float* bias, float* y) {
-  together.push_back({M, N, K, x, weights, HalfWeights::Of(N, K, weights), bias,
-      y});
+    uint64_t stamp, const float* bias, float* y) {
+  together.push_back({M, N, K, x, weights,
+      HalfWeights::Of(N, K, weights, stamp), bias, y});
   if (!waiting) { run_together(); }
 }
 
 void compute(int M, int N, int K, const double* x, const double* weights,
-    const double* bias, double* y) {
+    uint64_t, const double* bias, double* y) {
   run<double>({{M, N, K, x, weights, nullptr, bias, y}});
 }
 

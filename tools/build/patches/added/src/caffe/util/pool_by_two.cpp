@@ -1,5 +1,6 @@
 #include <cstddef>
 
+#include "caffe/util/cores.hpp"
 #include "caffe/util/pool_by_two.hpp"
 #include "caffe/util/simd.hpp"
 
@@ -42,7 +43,8 @@ template <typename Dtype>
 void max_pool_by_two(int maps, int height, int width, const Dtype* bottom,
     Dtype* top, int* winners) {
   const int rows = height / 2, columns = width / 2;
-#pragma omp parallel for if (maps * rows * columns > kParallelFrom)
+#pragma omp parallel for num_threads(cores::threads()) \
+    if (maps * rows * columns > kParallelFrom)
   for (int row = 0; row < maps * rows; ++row) {
     const size_t out = static_cast<size_t>(row) * columns;
     pool_row(row % rows * 2 * width, width, bottom + 4 * out, top + out,

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <vector>
 
+#include "caffe/common.hpp"
 #include "caffe/util/mkl_alternate.hpp"
 #include "caffe/util/rar.hpp"
 #include "caffe/util/simd.hpp"

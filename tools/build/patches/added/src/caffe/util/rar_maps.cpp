@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "caffe/util/cores.hpp"
 #include "caffe/util/rar.hpp"
 #include "caffe/util/rar_maps.hpp"
 #include "caffe/util/simd.hpp"
@@ -68,8 +69,8 @@ class Decode : public NativePass<float> {
     float* partition = top.size() == 4 ? top[3]->mutable_cpu_data()
         : partition_.data();
     bool finite = true;
-#pragma omp parallel for reduction(&& : finite) \
-    if (bottom[0]->count() > kParallelFrom)
+#pragma omp parallel for num_threads(cores::threads()) \
+    reduction(&& : finite) if (bottom[0]->count() > kParallelFrom)
     for (int i = 0; i < maps.rows(); ++i) {
       DecodeMap(maps, scores + static_cast<size_t>(i) * maps.places(),
           s_d + 2 * i, peak + i, partition + i);
@@ -146,7 +147,8 @@ class SoftmaxRegressionLoss : public NativePass<float> {
     const float scale = top[0]->cpu_diff()[0] / maps.rows();
     const float* scores = bottom[0]->cpu_data();
     float* gradient = bottom[0]->mutable_cpu_diff();
-#pragma omp parallel for if (bottom[0]->count() > kParallelFrom)
+#pragma omp parallel for num_threads(cores::threads()) \
+    if (bottom[0]->count() > kParallelFrom)
     for (int i = 0; i < maps.rows(); ++i) {
       const size_t begin = static_cast<size_t>(i) * maps.places();
       float* out = gradient + begin;

@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "caffe/util/cores.hpp"
 #include "caffe/util/rar.hpp"
 #include "caffe/util/rar_maps.hpp"
 #include "caffe/util/simd.hpp"
@@ -68,7 +69,7 @@ class WindowMaxima : public NativePass<float> {
     // By landmarks: threads that shared them would share cache lines of phi.
     const int parts = (landmarks + kPart - 1) / kPart;
     const bool parallel = top.back()->count() > kParallelFrom;
-#pragma omp parallel for if (parallel)
+#pragma omp parallel for num_threads(cores::threads()) if (parallel)
     for (int i = 0; i < maps.num * parts; ++i) {
       const int n = i / parts, first = i % parts * kPart;
       const int point = n * landmarks + first;
@@ -117,7 +118,8 @@ class WindowMaxima : public NativePass<float> {
     const int landmarks = top.shape(1), rows = maps.rows();
     const float* gradient = top.cpu_diff();
     float* out = bottom->mutable_cpu_diff();
-#pragma omp parallel for if (rows * landmarks > kParallelFrom)
+#pragma omp parallel for num_threads(cores::threads()) \
+    if (rows * landmarks > kParallelFrom)
     for (int row = 0; row < rows; ++row) {
       const int n = row / maps.channels, c = row % maps.channels;
       size_t i = static_cast<size_t>(n) * landmarks * maps.channels + c;

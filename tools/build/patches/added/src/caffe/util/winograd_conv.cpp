@@ -3,10 +3,7 @@
 #include <memory>
 #include <vector>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
+#include "caffe/util/cores.hpp"
 #include "caffe/util/winograd_conv.hpp"
 #include "caffe/util/winograd_kernels.hpp"
 
@@ -24,8 +21,7 @@ namespace {
 // What a thread does together, so that it stays in its core's cache.
 const int kTiles = 64;
 const int kChannels = 32;
-const int kVectors = 2;          // of outputs
-const int kTilesOfWeights = 128;  // whose products are summed at once
+const int kVectors = 2;  // of outputs
 const int kLeastChannels = 16;
 
 typedef std::vector<Map<const float> > Maps;
@@ -38,14 +34,6 @@ const Kernels* best_kernels() {
 const Kernels& kernels() {
   static const Kernels* best = best_kernels();
   return *best;
-}
-
-int threads() {
-#ifdef _OPENMP
-  return omp_get_max_threads();
-#else
-  return 1;
-#endif
 }
 
 int parts_of(int count, int part) { return (count + part - 1) / part; }
@@ -137,9 +125,9 @@ class Convolution {
     const int blocks = parts_of(all_outputs_, outputs_);
     // As many tiles at a time as give every thread enough to do.
     const int wave = std::min(grid_.chunks(),
-        parts_of(2 * threads(), blocks) * chunks_);
+        parts_of(2 * cores::threads(), blocks) * chunks_);
     const Spectra input(&input_buffer, wave, channels_, lanes_);
-#pragma omp parallel
+#pragma omp parallel num_threads(cores::threads())
     for (int first = 0; first < grid_.chunks(); first += wave) {
       const int count = std::min(wave, grid_.chunks() - first);
       input_spectra(grid_, first, count, from_, input);
@@ -227,25 +215,26 @@ class WeightGradient {
       float* weights)
       : grid_(grid), bottom_(bottom), top_(top), weights_(weights),
         channels_(bottom.size()), all_outputs_(top.size()),
-        lanes_(kernels().lanes), outputs_(kVectors * lanes_) {}
+        lanes_(kernels().lanes), outputs_(kVectors * lanes_),
+        blocks_(parts_of(all_outputs_, outputs_)),
+        channels_together_(Enough(2 * kChannels) ? 2 * kChannels : kChannels) {}
 
   void Add() const {
     static thread_local Buffer input_buffer, diff_buffer;
-    const int blocks = parts_of(all_outputs_, outputs_);
-    const int groups = parts_of(channels_, kChannels);
-    const int wave = std::min(grid_.chunks(), kTilesOfWeights / lanes_);
+    const int groups = parts_of(channels_, channels_together_);
+    const int wave = std::min(grid_.chunks(), kTiles / lanes_);
     const Spectra input(&input_buffer, wave, rounded_up(channels_, kRows),
         lanes_);
-    const Spectra diff(&diff_buffer, wave, blocks * lanes_, outputs_);
-#pragma omp parallel
+    const Spectra diff(&diff_buffer, wave, blocks_ * lanes_, outputs_);
+#pragma omp parallel num_threads(cores::threads())
     for (int first = 0; first < grid_.chunks(); first += wave) {
       const int count = std::min(wave, grid_.chunks() - first);
       input_spectra(grid_, first, count, bottom_, input);
       DiffSpectra(first, count, diff);
 #pragma omp for schedule(dynamic)
-      for (int i = 0; i < blocks * groups; ++i) {
-        Weights(i / groups * outputs_, i % groups * kChannels, input, diff,
-            count);
+      for (int i = 0; i < blocks_ * groups; ++i) {
+        Weights(i / groups * outputs_, i % groups * channels_together_, input,
+            diff, count);
       }
     }
   }
@@ -253,13 +242,18 @@ class WeightGradient {
  private:
   static const int kRows = 16;  // of a product, at least
 
+  // Whether so many channels at a time leave every thread enough to do.
+  bool Enough(int channels) const {
+    return blocks_ * parts_of(channels_, channels) >= 2 * cores::threads();
+  }
+
   // The row of the spectra with outputs_ outputs, of the chunk's first tile.
   int DiffRow(int output) const { return output / outputs_ * lanes_; }
 
   // [chunk][36][output / outputs_][tile][output % outputs_]. For all threads
   // of a team.
   void DiffSpectra(int first, int count, const Spectra& to) const {
-    const int vectors = parts_of(all_outputs_, outputs_) * kVectors;
+    const int vectors = blocks_ * kVectors;
 #pragma omp for
     for (int i = 0; i < count * vectors; ++i) {
       const int o = i / count * lanes_, chunk = i % count;
@@ -269,12 +263,12 @@ class WeightGradient {
     }
   }
 
-  // Those of outputs_ outputs by kChannels channels.
+  // Those of outputs_ outputs by channels_together_ channels.
   void Weights(int output, int c, const Spectra& input, const Spectra& diff,
       int chunks) const {
     static thread_local Buffer sums_buffer;
-    const Spectra sums(&sums_buffer, 1, kChannels, outputs_);
-    const int channels = std::min(kChannels, channels_ - c);
+    const Spectra sums(&sums_buffer, 1, channels_together_, outputs_);
+    const int channels = std::min(channels_together_, channels_ - c);
     Product product;
     product.inner = chunks * lanes_;
     product.rows = rounded_up(channels, kRows);
@@ -305,7 +299,8 @@ class WeightGradient {
   const Maps& bottom_;
   const Maps& top_;
   float* weights_;
-  const int channels_, all_outputs_, lanes_, outputs_;
+  const int channels_, all_outputs_, lanes_, outputs_, blocks_;
+  const int channels_together_;
 };
 
 }  // namespace
