@@ -229,6 +229,39 @@ def test_inner_products_that_follow_each_other() -> None:
             np.testing.assert_allclose(net.blobs[top].data, found[top], atol=1e-5 * np.abs(found[top]).max())
 
 
+def test_gradients_of_shared_weights_add_up_within_a_pass_and_over_passes() -> None:
+    """Nine steps of five faces: whole passes, and layer by layer, where every gradient is there at once."""
+    steps, rows, size = 9, 5, 300
+    text = f"""layer {{ name: "x" type: "Input" top: "x" input_param {{ shape {{ dim: {rows} dim: {size} }} }} }}"""
+    for step in range(steps):
+        text += f"""
+        layer {{ name: "y{step}" type: "InnerProduct" bottom: "{f"y{step - 1}" if step else "x"}" top: "y{step}"
+          param {{ name: "W" }} param {{ name: "b" }}
+          inner_product_param {{ num_output: {size} weight_filler {{ type: "gaussian" std: 0.05 }} }} }}"""
+    proto = text_format.Parse(text, caffe_pb2.NetParameter())
+    proto.force_backward = True
+    net = net_from(proto, caffe.TRAIN)
+    draw = np.random.default_rng(3)
+    net.blobs["x"].data[...] = draw.standard_normal((rows, size))
+    last = net.blobs[f"y{steps - 1}"]
+    last.diff[...] = draw.standard_normal((rows, size))
+    net.forward()
+    weights = net.params["y0"][0].data.astype(np.float64)
+    gradient, wanted = last.diff.astype(np.float64), np.zeros((size, size))
+    for step in reversed(range(steps)):
+        wanted += gradient.T @ net.blobs[f"y{step - 1}" if step else "x"].data
+        gradient = gradient @ weights
+    for whole in (True, False, True):
+        before = net.params["y0"][0].diff.astype(np.float64)
+        if whole:
+            net.backward()
+        else:
+            for i in reversed(range(len(net.layers))):
+                net._backward(i, i)
+        added = net.params["y0"][0].diff - before
+        np.testing.assert_allclose(added, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
 WITH_AVX512 = pytest.mark.skipif(
     "avx512f" not in Path("/proc/cpuinfo").read_text(), reason="needs a CPU with AVX-512"
 )

@@ -8,6 +8,7 @@ namespace caffe {
 
 namespace {
 
+const int kNear = 65536;  // numbers that a core's own cache holds beside others
 const int kChunk = 1024;  // columns whose sums stay in the nearest cache
 const long kParallelFrom = 50000;  // weights; fewer are done before threads wake
 
@@ -82,21 +83,32 @@ CAFFE_INLINE void columns(int M, int N, int K, int n, int count, const Dtype* x,
   }
 }
 
-// A row of the weights' diff += sum_m y_diff_m x_m.
+// `count` numbers of a row of the weights' diff += sum_m y_diff_m x_m.
 template <typename Dtype>
-CAFFE_INLINE void add_rows(int M, int N, int K, const Dtype* y_diff,
+CAFFE_INLINE void add_rows(int M, int N, int K, int count, const Dtype* y_diff,
     const Dtype* x, Dtype* row) {
-  for (int m = 0; m + 1 < M; m += 2) {
-    const Dtype first = y_diff[m * N], second = y_diff[(m + 1) * N];
-    const Dtype *one = x + m * K, *two = one + K;
+  int m = 0;
+  for (; m + 4 <= M; m += 4) {
+    const Dtype* y = y_diff + m * N;
+    const Dtype of_a = y[0], of_b = y[N], of_c = y[2 * N], of_d = y[3 * N];
+    const Dtype* a = x + static_cast<long>(m) * K;
+    const Dtype *b = a + K, *c = b + K, *d = c + K;
 #pragma omp simd
-    for (int k = 0; k < K; ++k) { row[k] += first * one[k] + second * two[k]; }
+    for (int k = 0; k < count; ++k) {
+      row[k] += of_a * a[k] + of_b * b[k] + of_c * c[k] + of_d * d[k];
+    }
   }
-  if (M % 2) {
-    const Dtype last = y_diff[(M - 1) * N];
-    const Dtype* one = x + (M - 1) * K;
+  for (; m + 2 <= M; m += 2) {
+    const Dtype of_a = y_diff[m * N], of_b = y_diff[(m + 1) * N];
+    const Dtype *a = x + static_cast<long>(m) * K, *b = a + K;
 #pragma omp simd
-    for (int k = 0; k < K; ++k) { row[k] += last * one[k]; }
+    for (int k = 0; k < count; ++k) { row[k] += of_a * a[k] + of_b * b[k]; }
+  }
+  if (m < M) {
+    const Dtype of_a = y_diff[m * N];
+    const Dtype* a = x + static_cast<long>(m) * K;
+#pragma omp simd
+    for (int k = 0; k < count; ++k) { row[k] += of_a * a[k]; }
   }
 }
 
@@ -139,9 +151,9 @@ CAFFE_INLINE void sum_rows(int M, int N, int K, int count, const Dtype* y_diff,
       const Dtype* x, const Dtype* weights, const Dtype* bias, Dtype* y) { \
     columns(M, N, K, n, count, x, weights, bias, y); \
   } \
-  CAFFE_CLONES void add_rows_of(int M, int N, int K, const Dtype* y_diff, \
-      const Dtype* x, Dtype* row) { \
-    add_rows(M, N, K, y_diff, x, row); \
+  CAFFE_CLONES void add_rows_of(int M, int N, int K, int count, \
+      const Dtype* y_diff, const Dtype* x, Dtype* row) { \
+    add_rows(M, N, K, count, y_diff, x, row); \
   } \
   CAFFE_CLONES void sum_rows_of(int M, int N, int K, int count, \
       const Dtype* y_diff, const Dtype* weights, Dtype* x_diff) { \
@@ -165,10 +177,16 @@ void few_rows_columns(int M, int N, int K, int n, const Dtype* x,
 template <typename Dtype>
 void few_rows_weights(int M, int N, int K, const Dtype* y_diff, const Dtype* x,
     Dtype* weights_diff) {
-#pragma omp parallel for num_threads(cores::threads()) \
+  // Columns of x that stay in a core's cache for all rows of the weights.
+  const int chunk = std::max(kNear / M / 16 * 16, 16);
+#pragma omp parallel num_threads(cores::threads()) \
     if (static_cast<long>(N) * K > kParallelFrom)
-  for (int n = 0; n < N; ++n) {
-    add_rows_of(M, N, K, y_diff + n, x, weights_diff + static_cast<long>(n) * K);
+  for (int begin = 0; begin < K; begin += chunk) {
+#pragma omp for schedule(static) nowait
+    for (int n = 0; n < N; ++n) {
+      add_rows_of(M, N, K, std::min(chunk, K - begin), y_diff + n, x + begin,
+          weights_diff + static_cast<long>(n) * K + begin);
+    }
   }
 }
 
