@@ -74,7 +74,7 @@ class Programs {
 
   void Enter() {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (inside_++ > 0) { return; }
+    if (inside_++ > 0 || file_ < 0) { return; }
     for (byte_ = 0; byte_ < kPrograms; ++byte_) {
       if (Lock(F_WRLCK, byte_)) { return; }
     }
