@@ -59,8 +59,11 @@ def png(width: int, height: int, depth: int, colour: int, lines: bytes) -> bytes
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def many_scans(scans: int = 80, side: int = 6000) -> bytes:
-    """Progressive JPEG of a grey picture whose last scan is repeated: small, lawful, and slow to open."""
+def many_scans(scans: int = 95, side: int = 6300) -> bytes:
+    """Progressive JPEG of a grey picture whose last scan is repeated: small, lawful, and slow to open.
+
+    OpenCV refuses more than a hundred scans, and the page more pixels.
+    """
     picture = stored(PIL.Image.new("L", (side, side), 128), "JPEG", progressive=True, quality=50)
     last = picture.rindex(b"\xff\xda")
     return picture[:last] + picture[last:-2] * scans + picture[-2:]

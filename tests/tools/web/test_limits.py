@@ -17,7 +17,7 @@ from tests.tools.web.conftest import DETECT, Serve, Server
 from tests.tools.web.pictures import FACE, jpeg, many_scans
 from tools.web.limits import HEAD_SECONDS, MOST_CONNECTIONS, MOST_WAITING
 
-TIME_LIMIT, HASTE = 2, 5
+TIME_LIMIT, HASTE = 1.5, 5
 HEAD = HEAD_SECONDS / HASTE
 SPARE = 10  # s, as on a machine that has other work
 
