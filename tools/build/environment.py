@@ -54,7 +54,7 @@ def caffe_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
         "OPENBLAS_CORETYPE": openblas_core(Path("/proc/cpuinfo").read_text()),
         "OPENBLAS_NUM_THREADS": cores,
         "OMP_NUM_THREADS": cores,
-        # Of who chooses a number of threads nobody takes one away.
+        # Whoever sets a number of threads gets that number.
         "CAFFE_SHARE_CORES": None if base.get("OMP_NUM_THREADS") else cores,
         "GOMP_SPINCOUNT": None if base.get("OMP_WAIT_POLICY") or base.get("GOMP_SPINCOUNT") else _spins(),
         "GLOG_logtostderr": "1",  # else every run leaves log files in the temporary folder

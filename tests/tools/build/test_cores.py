@@ -150,7 +150,6 @@ def test_the_environment_decides(tmp_path: Path, variables: dict[str, str], want
 PASSES = """
 import sys
 import numpy as np
-from google.protobuf import text_format
 from layers.quiet import caffe
 from tools.model import network
 from tools.model.caffe_net import net_from

@@ -141,6 +141,14 @@ def test_openmp_knows_how_long_threads_wait_unless_the_user_says_it(own: dict[st
     assert {name: known.get(name) for name in shown} == shown
 
 
+def test_cores_are_shared_unless_the_user_chooses_the_threads() -> None:
+    made = environment.caffe_environment({})
+    assert made["CAFFE_SHARE_CORES"] == made["OMP_NUM_THREADS"] == str(environment.usable_cores())
+    assert environment.caffe_environment(made)["CAFFE_SHARE_CORES"] == made["CAFFE_SHARE_CORES"], "asked again"
+    assert "CAFFE_SHARE_CORES" not in environment.caffe_environment({"OMP_NUM_THREADS": "2"})
+    assert environment.caffe_environment({"CAFFE_SHARE_CORES": "0"})["CAFFE_SHARE_CORES"] == "0"
+
+
 def test_threads_wait_for_less_long_beside_a_program_that_computes() -> None:
     cores = os.cpu_count() or 1
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * cores)]

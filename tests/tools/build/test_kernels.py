@@ -262,6 +262,39 @@ def test_gradients_of_shared_weights_add_up_within_a_pass_and_over_passes() -> N
         np.testing.assert_allclose(added, wanted, atol=1e-5 * np.abs(wanted).max())
 
 
+def test_weights_that_are_shared_in_another_shape() -> None:
+    """300 x 200 numbers of one layer are 200 x 300 of the next: Caffe's PERMISSIVE sharing."""
+    text = """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 3 dim: 200 } } }"""
+    for top, bottom, outputs in (("y", "x", 300), ("z", "y", 200), ("u", "z", 300), ("v", "u", 200)):
+        text += f"""
+        layer {{ name: "{top}" type: "InnerProduct" bottom: "{bottom}" top: "{top}"
+          param {{ name: "W" share_mode: PERMISSIVE }}
+          inner_product_param {{ num_output: {outputs} bias_term: false weight_filler {{ type: "gaussian" }} }} }}"""
+    proto = text_format.Parse(text, caffe_pb2.NetParameter())
+    proto.force_backward = True
+    net = net_from(proto, caffe.TRAIN)
+    draw = np.random.default_rng(4)
+    exact = draw.standard_normal(60000).astype(np.float16).astype(np.float64) / 16
+    net.params["y"][0].data[...] = exact.reshape(300, 200)
+    shapes = {top: exact.reshape(net.params[top][0].data.shape) for top in "yzuv"}
+    net.blobs["x"].data[...] = values = draw.standard_normal((3, 200)).astype(np.float32)
+    net.blobs["v"].diff[...] = gradient = draw.standard_normal((3, 200)).astype(np.float32)
+    inputs, x = {}, values.astype(np.float64)
+    for top in "yzuv":
+        inputs[top], x = x, x @ shapes[top].T
+    wanted, down = np.zeros(60000), gradient.astype(np.float64)
+    for top in "vuzy":
+        wanted += (down.T @ inputs[top]).ravel()
+        down = down @ shapes[top]
+    for _ in range(3):
+        net.params["y"][0].diff[...] = 0
+        net.forward()
+        net.backward()
+        np.testing.assert_allclose(net.blobs["v"].data, x, atol=1e-5 * np.abs(x).max())
+        found = net.params["y"][0].diff.ravel()
+        np.testing.assert_allclose(found, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
 WITH_AVX512 = pytest.mark.skipif(
     "avx512f" not in Path("/proc/cpuinfo").read_text(), reason="needs a CPU with AVX-512"
 )

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <utility>
 #include <vector>
 
 namespace caffe {
@@ -57,7 +58,8 @@ class HalfWeights {
       std::vector<uint16_t>* halves);
 
   int pass_;
-  std::map<const float*, Copy> copies_;
+  // By weights and K: layers may share weights in other shapes.
+  std::map<std::pair<const float*, int>, Copy> copies_;
 
   template <typename Dtype>
   friend class Net;

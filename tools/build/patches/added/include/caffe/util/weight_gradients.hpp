@@ -2,6 +2,7 @@
 #define CAFFE_UTIL_WEIGHT_GRADIENTS_HPP_
 
 #include <map>
+#include <utility>
 #include <vector>
 
 namespace caffe {
@@ -41,14 +42,15 @@ class WeightGradients {
 
  private:
   struct Factors {
-    int N, K;
+    int N;
     std::vector<float> y_diff, x;  // rows of N and of K
   };
 
   WeightGradients() {}
   void AddKept();
 
-  std::map<float*, Factors> kept_;  // by weights_diff
+  // By weights_diff and K: layers may share weights in other shapes.
+  std::map<std::pair<float*, int>, Factors> kept_;
 
   template <typename Dtype>
   friend class Net;

@@ -88,7 +88,7 @@ HalfWeights::Pass::~Pass() { running = outer_; }
 
 const uint16_t* HalfWeights::Find(int N, int K, const float* weights,
     uint64_t stamp) {
-  Copy& copy = copies_[weights];
+  Copy& copy = copies_[std::make_pair(weights, K)];
   const bool first =
       copy.pass != pass_ && !(stamp && copy.stamp == stamp);
   if (first) { copy.made = false; }

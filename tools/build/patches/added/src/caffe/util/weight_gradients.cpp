@@ -19,9 +19,8 @@ void WeightGradients::Add(int M, int N, int K, const float* y_diff,
     few_rows_weights(M, N, K, y_diff, x, weights_diff);
     return;
   }
-  Factors& factors = running->kept_[weights_diff];
+  Factors& factors = running->kept_[std::make_pair(weights_diff, K)];
   factors.N = N;
-  factors.K = K;
   append(y_diff, M * N, &factors.y_diff);
   append(x, M * K, &factors.x);
 }
@@ -36,8 +35,8 @@ void WeightGradients::AddKept() {
     Factors& factors = entry.second;
     if (factors.y_diff.empty()) { continue; }  // of an earlier pass
     const int rows = factors.y_diff.size() / factors.N;
-    few_rows_weights(rows, factors.N, factors.K, factors.y_diff.data(),
-        factors.x.data(), entry.first);
+    few_rows_weights(rows, factors.N, entry.first.second,
+        factors.y_diff.data(), factors.x.data(), entry.first.first);
     factors.y_diff.clear();
     factors.x.clear();
   }
