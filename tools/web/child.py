@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
@@ -16,7 +18,6 @@ from tools.web.refused import Refused
 
 WORKER = "tools.web.worker"
 START_SECONDS = 120
-DYING = 0.1  # s in which it may be ending by itself: asyncio loses track of a process that is killed then
 NOISE = 4096  # bytes of what it prints, at a time
 
 
@@ -79,7 +80,7 @@ class Child:
         starting.cancel()
         (running,) = await asyncio.gather(starting, return_exceptions=True)
         if isinstance(running, Running):
-            await _kill(running.process)
+            await kill(running.process)
 
     def _begin(self) -> asyncio.Task[Running]:
         self._starting = asyncio.create_task(_started(self._command))
@@ -106,11 +107,11 @@ async def _started(command: list[str]) -> Running:
         if status != 200:
             raise RarError(json.loads(stored)["error"])
     except (asyncio.IncompleteReadError, TimeoutError):
-        await _kill(process)
+        await kill(process)
         await noise
         raise RarError(f"the process that finds faces does not start ({' '.join(command)})") from None
     except BaseException:
-        await _kill(process)
+        await kill(process)
         raise
     return Running(process, noise)
 
@@ -128,12 +129,12 @@ async def _reply(process: Process) -> Answer:
     return Answer(int(await receive(process.stdout)), await receive(process.stdout))
 
 
-async def _kill(process: Process) -> None:
+async def kill(process: Process) -> None:
+    """End a process of a session of its own, however far its end has come."""
     assert process.stdin and process.stdout
-    try:
-        await asyncio.wait_for(process.wait(), DYING)
-    except TimeoutError:
-        process.kill()
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.killpg(process.pid, signal.SIGKILL)  # process.kill() would take its status before asyncio does
         with contextlib.suppress(RuntimeError):  # another task reads it
             while await process.stdout.read(NOISE):  # what is left of a reply: asyncio waits until it is read
                 pass
