@@ -1,4 +1,4 @@
-"""Programs that compute at once share the cores, and compute the same numbers with any share."""
+"""Programs that compute at once share the cores, and any number of threads computes the same numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 CORES = 6
 
 LOOKING = """
-import ctypes, os, sys
+import ctypes, sys, time
 from layers.quiet import caffe
 from tools.build.environment import caffe_folder
 threads = ctypes.CDLL(str(caffe_folder() / "lib/libcaffe.so"))["_ZN5caffe5cores7threadsEv"]
@@ -26,7 +26,9 @@ class Look(caffe.Layer):
     def reshape(self, bottom, top): top[0].reshape(1)
     def forward(self, bottom, top):
         print(threads(), flush=True)
-        sys.stdin.readline()  # within the pass until told to leave it
+        while sys.stdin.readline() == "look\\n":  # within the pass until told to leave it
+            time.sleep(0.02)
+            print(threads(), flush=True)
 sys.modules["looking"] = sys.modules["__main__"]
 net = caffe.Net(sys.argv[1], caffe.TEST)
 print(threads(), flush=True)
@@ -54,15 +56,19 @@ class Program:
         assert self.process.stdout
         return self.process.stdout.readline().strip()
 
-    def tell(self) -> str:
+    def tell(self, what: str = "") -> str:
         assert self.process.stdin
-        self.process.stdin.write("\n")
+        self.process.stdin.write(f"{what}\n")
         self.process.stdin.flush()
         return self.answer()
 
     def enter(self) -> int:
         """Begin a pass, and stay in it; its threads."""
         return int(self.tell())
+
+    def look(self) -> int:
+        """The threads a while later, within the pass."""
+        return int(self.tell("look"))
 
     def leave(self) -> None:
         assert self.tell() == "out"
@@ -96,6 +102,15 @@ def test_those_within_a_pass_share(tmp_path: Path) -> None:
         assert one.threads() == CORES // 2, "two is within a pass still"
         two.leave()
         assert two.threads() == CORES
+
+
+def test_a_share_changes_within_a_pass(tmp_path: Path) -> None:
+    with programs(tmp_path, {}, {}) as (one, other):
+        assert one.enter() == CORES
+        other.enter()
+        assert one.look() == CORES // 2
+        other.leave()
+        assert one.look() == CORES
 
 
 def test_one_that_is_killed_or_stopped_or_nicer_does_not_count(tmp_path: Path) -> None:
@@ -149,38 +164,26 @@ def test_the_environment_decides(tmp_path: Path, variables: dict[str, str], want
 
 PASSES = """
 import sys
+from pathlib import Path
 import numpy as np
-from layers.quiet import caffe
-from tools.model import network
-from tools.model.caffe_net import net_from
+from tools.bench.tasks import open_task
 from tools.model.presets import preset
-n = caffe.NetSpec()
-chosen = preset(sys.argv[1])
-n.data = caffe.layers.Input(shape={"dim": [2, 3, chosen.crop_size, chosen.crop_size]})
-network.cnn(n, n.data, chosen, recurrent=False)
-proto = n.to_proto()
-proto.force_backward = True
-caffe.set_random_seed(1)
-net = net_from(proto, caffe.TRAIN)
-draw = np.random.default_rng(2)
-net.blobs["data"].data[...] = draw.uniform(-110, 140, net.blobs["data"].data.shape)
-net.blobs["conv8"].diff[...] = draw.standard_normal(net.blobs["conv8"].diff.shape)
-net.forward()
-net.backward()
+task = open_task(sys.argv[1], preset(sys.argv[2]), 2, Path(sys.argv[3]))
+task.run()
+net = task.net
 kept = {f"{name} {kind}": getattr(blob, kind).copy() for name, blob in net.blobs.items() for kind in ("data", "diff")}
 kept |= {f"{name} {i}": blob.diff.copy() for name, blobs in net.params.items() for i, blob in enumerate(blobs)}
-np.savez(sys.argv[2], **kept)
+np.savez(sys.argv[4], **kept)
 """
 
 
-@pytest.mark.parametrize("preset", ["tiny", "compact"])
-def test_any_share_computes_the_same_numbers(tmp_path: Path, preset: str) -> None:
+@pytest.mark.parametrize(("task", "preset"), [("training", "tiny"), ("cnn_training", "compact")])
+def test_any_number_of_threads_computes_the_same_numbers(tmp_path: Path, prepared: Path, task: str, preset: str) -> None:
     found: list[Any] = []
     for cores in ("1", "2", "3"):
-        env = {**os.environ, "OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3", "CAFFE_SHARE_CORES": cores}
-        env["CAFFE_SHARE_FILE"] = str(tmp_path / "cores")
+        env = {**os.environ, "OMP_NUM_THREADS": cores, "OPENBLAS_NUM_THREADS": cores, "CAFFE_SHARE_CORES": "0"}
         file = tmp_path / f"{cores}.npz"
-        subprocess.run([sys.executable, "-c", PASSES, preset, str(file)], env=env, check=True)
+        subprocess.run([sys.executable, "-c", PASSES, task, preset, str(prepared), str(file)], env=env, check=True)
         found.append(np.load(file))
     for name in found[0].files:
         for other in found[1:]:

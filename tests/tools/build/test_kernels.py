@@ -24,6 +24,11 @@ AGREE = 1e-5  # of the largest value: Winograd's transforms round otherwise than
 
 CONV = "kernel_size: 3 pad: 1"
 DECONV = "kernel_size: 4 stride: 2 pad: 1"
+KINDS = {
+    "3 x 3": ("Convolution", CONV),
+    "1 x 1": ("Convolution", "kernel_size: 1"),
+    "by two": ("Deconvolution", DECONV),
+}
 SHAPES = {
     "one block of channels": (16, 32, (3, 9, 11)),
     "VGG's conv4": (256, 512, (1, 16, 16)),
@@ -33,6 +38,8 @@ SHAPES = {
     "few channels, rows of three vectors": (24, 28, (1, 3, 45)),
     "few channels, rows of one vector and a bit": (5, 7, (2, 6, 17)),
     "one pixel": (16, 16, (1, 1, 1)),
+    "two images of one pixel": (3, 5, (2, 1, 1)),
+    "many pixels": (24, 68, (2, 96, 96)),
     "a hundred channels, odd size": (96, 112, (2, 17, 61)),
     "a hundred channels, wide": (112, 96, (1, 5, 300)),
     "a hundred channels, one pixel": (96, 96, (1, 1, 1)),
@@ -72,16 +79,17 @@ def compare(kind: str, settings: str, channels: int, outputs: int, size: tuple[i
 
 
 @pytest.mark.parametrize("case", SHAPES)
-@pytest.mark.parametrize(("kind", "settings"), [("Convolution", CONV), ("Deconvolution", DECONV)])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bias", ["true", "false"])
-def test_it_agrees_with_caffe(kind: str, settings: str, bias: str, case: str) -> None:
-    assert max(compare(kind, f"{settings} bias_term: {bias}", *SHAPES[case])) < AGREE
+def test_it_agrees_with_caffe(kind: str, bias: str, case: str) -> None:
+    layer_type, settings = KINDS[kind]
+    assert max(compare(layer_type, f"{settings} bias_term: {bias}", *SHAPES[case])) < AGREE
 
 
-def test_it_is_not_caffe_that_computes() -> None:
-    """Winograd's rounding tells it from the definition."""
-    for kind, settings in (("Convolution", CONV), ("Deconvolution", DECONV)):
-        assert max(compare(kind, settings, *SHAPES["a hundred channels, odd size"])) > 0
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_not_caffe_that_computes(kind: str) -> None:
+    """Its rounding tells."""
+    assert max(compare(*KINDS[kind], *SHAPES["a hundred channels, odd size"])) > 0
 
 
 @pytest.mark.parametrize(
@@ -92,6 +100,7 @@ def test_it_is_not_caffe_that_computes() -> None:
         "kernel_size: 3 pad: 1 group: 2",
         "kernel_size: 3 pad: 1 dilation: 2",
         "kernel_size: 1 stride: 2",
+        "kernel_size: 1 pad: 1",
         "kernel_size: 1 group: 2",
         "kernel_h: 3 kernel_w: 1 pad_h: 1",
     ],
@@ -99,14 +108,6 @@ def test_it_is_not_caffe_that_computes() -> None:
 @pytest.mark.parametrize("kind", ["Convolution", "Deconvolution"])
 def test_other_shapes_are_left_to_caffe(kind: str, settings: str) -> None:
     assert compare(kind, settings, 16, 32, (2, 9, 9)) == [0] * 4
-
-
-@pytest.mark.parametrize(
-    ("channels", "outputs", "size"), [(24, 68, (1, 9, 61)), (3, 5, (2, 1, 1)), (512, 128, (1, 4, 4))]
-)
-@pytest.mark.parametrize("bias", ["true", "false"])
-def test_one_by_one_agrees_with_caffe(channels: int, outputs: int, size: tuple[int, int, int], bias: str) -> None:
-    assert max(compare("Convolution", f"kernel_size: 1 bias_term: {bias}", channels, outputs, size)) < AGREE
 
 
 def test_a_bottom_of_another_size_is_served_too() -> None:
@@ -126,8 +127,8 @@ def differences_with(**environment: str) -> dict[tuple[str, str], float]:
     """Largest differences from Caffe's own, by kind and shape, in a process of this environment."""
     code = (
         "import json\nfrom tests.tools.build.test_kernels import *\n"
-        "print(json.dumps([[kind, case, max(compare(kind, settings, *size))] for case, size in SHAPES.items()"
-        " for kind, settings in (('Convolution', CONV), ('Deconvolution', DECONV))]))"
+        "print(json.dumps([[kind, case, max(compare(layer_type, settings, *size))] for case, size in SHAPES.items()"
+        " for kind, (layer_type, settings) in KINDS.items()]))"
     )
     env = {**os.environ, **caffe_environment(), "GLOG_minloglevel": "2", **environment}
     command = [sys.executable, "-c", code]
@@ -142,16 +143,17 @@ def test_the_environment_turns_it_off() -> None:
 def test_with_avx2_alone_winograd_serves_sixteen_channels_and_more() -> None:
     differences = differences_with(ONEDNN_MAX_CPU_ISA="AVX2")
     assert max(differences.values()) < AGREE
-    assert differences["Deconvolution", "an image"] == 0, "three channels are Caffe's"
-    assert differences["Deconvolution", "one block of channels"] > 0
-    assert differences["Convolution", "no multiple of sixteen"] > 0
+    assert differences["by two", "an image"] == 0, "three channels are Caffe's"
+    assert differences["by two", "one block of channels"] > 0
+    assert differences["3 x 3", "no multiple of sixteen"] > 0
+    assert differences["1 x 1", "a hundred channels, odd size"] > 0
 
 
 def test_without_avx2_onednn_serves_convolutions_and_caffe_the_rest() -> None:
     differences = differences_with(ONEDNN_MAX_CPU_ISA="SSE41")
     assert max(differences.values()) < AGREE
-    assert differences["Convolution", "a hundred channels, wide"] > 0
-    assert not any(difference for (kind, _), difference in differences.items() if kind == "Deconvolution")
+    assert differences["3 x 3", "a hundred channels, wide"] > 0
+    assert not any(difference for (kind, _), difference in differences.items() if kind != "3 x 3")
 
 
 @pytest.mark.parametrize("size", [(8, 8), (2, 6), (9, 8), (8, 7)])
@@ -185,6 +187,25 @@ def test_features_at_zero_mean_and_unit_deviation() -> None:
         wanted = (x - (mean if count else 0)) / deviation
         np.testing.assert_allclose(net.blobs["y"].data, wanted, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(net.blobs["x"].diff, x[::-1] / deviation, rtol=1e-5)
+
+
+@pytest.mark.parametrize("slope", [0, 0.25])
+@pytest.mark.parametrize("places", [7, 50_000])
+def test_gradient_of_relu(slope: float, places: int) -> None:
+    """In place, as the presets have it: x's gradient is there before, and x after."""
+    x = np.random.default_rng(5).standard_normal((1, places)).astype(np.float32)
+    x[0, :3] = 0, -0.0, 1
+    relu = text_format.Parse(
+        f"""name: "r" type: "ReLU" bottom: "x" top: "x" relu_param {{ negative_slope: {slope} }}""",
+        caffe_pb2.LayerParameter(),
+    )
+    net = layer_net(relu, {"x": x})
+    gradient = np.random.default_rng(6).standard_normal(x.shape).astype(np.float32)
+    net.blobs["x"].data[...], net.blobs["x"].diff[...] = x, gradient
+    net.forward()
+    net.backward()
+    np.testing.assert_array_equal(net.blobs["x"].data, np.where(x > 0, x, slope * x))
+    np.testing.assert_array_equal(net.blobs["x"].diff, np.where(x > 0, gradient, slope * gradient))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 8, 9])

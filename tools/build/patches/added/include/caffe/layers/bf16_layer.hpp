@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "caffe/layers/conv3x3_layer.hpp"
+#include "caffe/layers/same_conv_layer.hpp"
 #include "caffe/util/bf16_conv.hpp"
 
 namespace caffe {

@@ -3,20 +3,20 @@
 
 #ifdef USE_DNNL
 
-#include "caffe/layers/conv3x3_layer.hpp"
+#include "caffe/layers/same_conv_layer.hpp"
 #include "caffe/layers/conv_layer.hpp"
 
 namespace caffe {
 
 /**
- * @brief ConvolutionLayer that lets a Conv3x3 compute, on the CPU, 3 x 3 kernels
- *        with stride 1 (Conv3x3Layer).
+ * @brief ConvolutionLayer that lets a SameConv compute, on the CPU, kernels of
+ *        3 x 3 and 1 x 1 that keep the size (SameConvLayer).
  */
 template <typename Dtype>
-class DnnlConvolutionLayer : public Conv3x3Layer<Dtype, ConvolutionLayer> {
+class DnnlConvolutionLayer : public SameConvLayer<Dtype, ConvolutionLayer> {
  public:
   explicit DnnlConvolutionLayer(const LayerParameter& param)
-      : Conv3x3Layer<Dtype, ConvolutionLayer>(param) {}
+      : SameConvLayer<Dtype, ConvolutionLayer>(param) {}
 
  protected:
   virtual void MakeConv(int height, int width);

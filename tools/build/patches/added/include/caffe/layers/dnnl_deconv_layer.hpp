@@ -5,14 +5,14 @@
 
 #include <vector>
 
-#include "caffe/layers/conv3x3_layer.hpp"
+#include "caffe/layers/same_conv_layer.hpp"
 #include "caffe/layers/deconv_layer.hpp"
 
 namespace caffe {
 
 /**
- * @brief DeconvolutionLayer that lets a Conv3x3 compute, on the CPU, the
- *        upsampling by two: 4 x 4 kernels, stride 2 (Conv3x3Layer).
+ * @brief DeconvolutionLayer that lets a SameConv compute, on the CPU, the
+ *        upsampling by two: 4 x 4 kernels, stride 2 (SameConvLayer).
  *
  * Every number of the top sees 2 x 2 numbers of the bottom through 2 x 2 of
  * the weights; which of them depends on whether its row and column are even or
@@ -22,10 +22,10 @@ namespace caffe {
  * the original; without Winograd's it is Caffe's.
  */
 template <typename Dtype>
-class DnnlDeconvolutionLayer : public Conv3x3Layer<Dtype, DeconvolutionLayer> {
+class DnnlDeconvolutionLayer : public SameConvLayer<Dtype, DeconvolutionLayer> {
  public:
   explicit DnnlDeconvolutionLayer(const LayerParameter& param)
-      : Conv3x3Layer<Dtype, DeconvolutionLayer>(param) {}
+      : SameConvLayer<Dtype, DeconvolutionLayer>(param) {}
 
  protected:
   virtual void MakeConv(int height, int width);

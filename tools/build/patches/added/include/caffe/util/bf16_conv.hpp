@@ -8,7 +8,7 @@
 #include <dnnl.hpp>
 
 #include "caffe/syncedmem.hpp"
-#include "caffe/util/conv3x3.hpp"
+#include "caffe/util/same_conv.hpp"
 
 namespace caffe {
 

@@ -13,8 +13,9 @@ namespace caffe {
  * (/dev/shm/caffe-cores-<user>). Stopped ones, nicer ones and those on other
  * cores do not count.
  *
- * Regions that ask here compute the same numbers with any number of threads.
- * Others, such as those of BLAS and oneDNN, are not restricted.
+ * Regions that ask here compute the same numbers with any number of threads,
+ * also if that changes between two of them. Others, such as those of BLAS and
+ * oneDNN, are not restricted.
  */
 namespace cores {
 
@@ -22,8 +23,8 @@ namespace cores {
 ///        than OpenMP would take.
 int threads();
 
-/// @brief A pass of a net on this thread for as long as it lives, if wanted. Its
-///        share is that of when it began.
+/// @brief A pass of a net on this thread for as long as it lives, if wanted. It
+///        looks for other programs as it begins, and every few milliseconds.
 class Pass {
  public:
   explicit Pass(bool wanted);

@@ -19,13 +19,13 @@ namespace direct {
 /// @brief Whether this CPU can.
 bool available();
 
-/// @brief top = weights * bottom + bias; weights (outputs, channels, kernel,
-///        kernel), kernel 3 with padding 1, or 1. bias may be null.
-void convolve(const MapsToMaps& maps, int kernel, const float* bottom,
+/// @brief top = weights * bottom + bias, with padding 1; weights (outputs,
+///        channels, 3, 3). bias may be null.
+void convolve(const MapsToMaps& maps, const float* bottom,
     const float* weights, const float* bias, float* top);
 
 /// @brief bottom_diff = transposed weights * top_diff, the same layer's.
-void convolve_back(const MapsToMaps& maps, int kernel, const float* top_diff,
+void convolve_back(const MapsToMaps& maps, const float* top_diff,
     const float* weights, float* bottom_diff);
 
 /// @brief The deconvolution 4 x 4 with stride 2 and padding 1: top is twice as

@@ -8,7 +8,7 @@
 #include <dnnl.hpp>
 
 #include "caffe/blob.hpp"
-#include "caffe/util/conv3x3.hpp"
+#include "caffe/util/same_conv.hpp"
 
 namespace caffe {
 
@@ -24,11 +24,11 @@ bool dnnl_geometry(const Blob<int>& sizes, int wanted);
 /**
  * @brief 3 x 3 convolution by the definition, with oneDNN.
  *
- * Its output is one piece. Inputs, outputs and weights are brought into oneDNN's layouts and back for
- * every call; nothing is kept between calls but the shared buffers, so nothing
- * can go stale.
+ * Its output is one piece. Inputs, outputs and weights are brought into
+ * oneDNN's layouts and back for every call; nothing is kept between calls but
+ * the shared buffers, so nothing can go stale.
  */
-class DnnlConv : public Conv3x3 {
+class DnnlConv : public SameConv {
  public:
   DnnlConv(const ConvSize& size, bool bias);
 

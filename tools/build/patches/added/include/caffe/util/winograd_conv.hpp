@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "caffe/util/conv3x3.hpp"
+#include "caffe/util/same_conv.hpp"
 
 namespace caffe {
 
@@ -23,11 +23,10 @@ namespace caffe {
  * tiles, which stay in a core's cache: at one face the weights of a deep layer
  * are read once, and nothing four times as large is written beside them.
  */
-class WinogradConv : public Conv3x3 {
+class WinogradConv : public SameConv {
  public:
-  /// @brief Whether this CPU can, and there are channels enough for the
-  ///        transforms to cost less than they save.
-  static bool Serves(const ConvSize& size);
+  /// @brief Whether this CPU can.
+  static bool Available();
   explicit WinogradConv(const ConvSize& size);
 
   virtual void Forward(const float* bottom, const float* weights,

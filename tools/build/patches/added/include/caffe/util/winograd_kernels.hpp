@@ -103,11 +103,26 @@ struct Kernels {
       int rows, int channels, float* weights, long step_row);
 
   void (*multiply)(const Product& product);
+
+  /// @brief to[column][row] = from[row][column], as many of both as a vector
+  ///        has lanes; those that are not there count as 0.
+  void (*transposed)(const float* from, long step_row, int rows, int columns,
+      float* to, long step_column);
 };
 
 /// @brief Null where this CPU cannot, or the compiler could not.
 const Kernels* avx512_kernels();
 const Kernels* avx2_kernels();
+/// @brief The faster ones; null: neither.
+inline const Kernels* best_kernels() {
+  const Kernels* wide = avx512_kernels();
+  return wide ? wide : avx2_kernels();
+}
+/// @brief The same, where there are some.
+inline const Kernels& kernels() {
+  static const Kernels* best = best_kernels();
+  return *best;
+}
 
 }  // namespace winograd
 }  // namespace caffe

@@ -6,13 +6,11 @@ namespace caffe {
 
 template <typename Dtype>
 void DnnlConvolutionLayer<Dtype>::MakeConv(int height, int width) {
-  if (!dnnl_geometry(this->kernel_shape_, 3) ||
-      !dnnl_geometry(this->stride_, 1)) {
-    return;
-  }
+  const int kernel = ConvKernel();
+  if (!kernel) { return; }
   this->pieces_ = Pieces(height, width);
-  this->conv_ = Conv3x3::Create({this->num_, this->channels_, height, width,
-      this->num_output_}, this->bias_term_, true);
+  this->conv_ = SameConv::Create({this->num_, this->channels_, height, width,
+      this->num_output_}, kernel, this->bias_term_, true);
 }
 
 template <typename Dtype>

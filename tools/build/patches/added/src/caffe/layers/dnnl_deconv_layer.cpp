@@ -35,12 +35,10 @@ void for_each_weight(Visit visit) {
 template <typename Dtype>
 void DnnlDeconvolutionLayer<Dtype>::MakeConv(int height, int width) {
   const int outputs = this->num_output_;
-  if (!dnnl_geometry(this->kernel_shape_, 4) ||
-      !dnnl_geometry(this->stride_, 2)) {
-    return;
-  }
-  this->conv_ = Conv3x3::Create({this->num_, this->channels_, height, width,
-      4 * outputs}, this->bias_term_, false);
+  const int kernel = ConvKernel();
+  if (!kernel) { return; }
+  this->conv_ = SameConv::Create({this->num_, this->channels_, height, width,
+      4 * outputs}, kernel, this->bias_term_, false);
   if (!this->conv_) { return; }
   this->pieces_ = Pieces(height, width);
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>  // NOLINT(build/c++11)
 #include <cstdlib>
 #include <fstream>
 #include <mutex>  // NOLINT(build/c++11)
@@ -138,18 +139,29 @@ int shared_cores() {
   return cores;
 }
 
+typedef std::chrono::steady_clock Clock;
+const std::chrono::milliseconds kLook(5);  // as often; it takes microseconds
+
 thread_local int share = 0;  // of the running pass; 0: there is none
+thread_local Clock::time_point looked;
+
+void look() {
+  share = std::max(1, shared_cores() / (1 + programs().Others()));
+  looked = Clock::now();
+}
 
 }  // namespace
 
 int threads() {
-  return share ? std::min(share, all_threads()) : all_threads();
+  if (!share) { return all_threads(); }
+  if (Clock::now() - looked > kLook) { look(); }
+  return std::min(share, all_threads());
 }
 
 Pass::Pass(bool wanted) : counts_(wanted && !share && shared_cores() > 0) {
   if (!counts_) { return; }
   programs().Enter();
-  share = std::max(1, shared_cores() / (1 + programs().Others()));
+  look();
 }
 
 Pass::~Pass() {

@@ -19,9 +19,11 @@ namespace direct {
 
 namespace {
 
+const int kKernel = 3, kTaps = kKernel * kKernel;
 const int kLanes = 16;
-const int kMostVectors = 2;       // of neighbours, side by side
-const long kParallelFrom = 50000;  // products; fewer are done before threads wake
+const int kMostVectors = 2;  // of neighbours, side by side
+// Fewer products are done before threads wake.
+const long kParallelFrom = 50000;
 
 // The lanes of a vector, whose first is x, that lie in a row of `width`.
 CAFFE_AVX512_INLINE __mmask16 inside(int x, int width) {
@@ -70,13 +72,13 @@ Packed pack(int outputs, int channels, int taps, int most, Weight weight) {
 
 // Part of a row of the top: `Outputs` maps at 16 `Vectors` neighbours from
 // (x, y) on.
-template <int Kernel, int Outputs, int Vectors>
+template <int Outputs, int Vectors>
 CAFFE_AVX512_INLINE void convolve_part(const MapsToMaps& maps, int y, int x,
     const float* bottom, const float* weights, const float* bias, float* top) {
-  const int pad = Kernel / 2, width = maps.width;
+  const int pad = kKernel / 2, width = maps.width;
   const long places = static_cast<long>(maps.height) * width;
-  __mmask16 masks[Kernel][Vectors];
-  for (int right = 0; right < Kernel; ++right) {
+  __mmask16 masks[kKernel][Vectors];
+  for (int right = 0; right < kKernel; ++right) {
     for (int v = 0; v < Vectors; ++v) {
       masks[right][v] = inside(x + right - pad + v * kLanes, width);
     }
@@ -92,14 +94,14 @@ CAFFE_AVX512_INLINE void convolve_part(const MapsToMaps& maps, int y, int x,
     }
   }
   const int first = std::max(pad - y, 0);
-  const int end = std::min(maps.height + pad - y, Kernel);
+  const int end = std::min(maps.height + pad - y, kKernel);
   for (int c = 0; c < maps.channels; ++c) {
     for (int down = first; down < end; ++down) {
       const float* row = bottom + c * places +
           static_cast<long>(y + down - pad) * width + x - pad;
-      const float* tap = weights + (c * Kernel + down) * Kernel * Outputs;
+      const float* tap = weights + (c * kKernel + down) * kKernel * Outputs;
       CAFFE_UNROLL
-      for (int right = 0; right < Kernel; ++right) {
+      for (int right = 0; right < kKernel; ++right) {
         __m512 numbers[Vectors];
         CAFFE_UNROLL
         for (int v = 0; v < Vectors; ++v) {
@@ -127,44 +129,40 @@ CAFFE_AVX512_INLINE void convolve_part(const MapsToMaps& maps, int y, int x,
   }
 }
 
-template <int Kernel, int Vectors>
+template <int Vectors>
 CAFFE_AVX512_INLINE void convolve_block(const MapsToMaps& maps, int y, int x,
     int outputs, const float* bottom, const float* weights, const float* bias,
     float* top) {
   switch (outputs) {
-  case 12: return convolve_part<Kernel, 12, Vectors>(maps, y, x, bottom,
-      weights, bias, top);
-  case 8: return convolve_part<Kernel, 8, Vectors>(maps, y, x, bottom, weights,
+  case 12: return convolve_part<12, Vectors>(maps, y, x, bottom, weights,
       bias, top);
-  case 4: return convolve_part<Kernel, 4, Vectors>(maps, y, x, bottom, weights,
+  case 8: return convolve_part<8, Vectors>(maps, y, x, bottom, weights,
       bias, top);
-  case 2: return convolve_part<Kernel, 2, Vectors>(maps, y, x, bottom, weights,
+  case 4: return convolve_part<4, Vectors>(maps, y, x, bottom, weights,
       bias, top);
-  default: return convolve_part<Kernel, 1, Vectors>(maps, y, x, bottom, weights,
+  case 2: return convolve_part<2, Vectors>(maps, y, x, bottom, weights,
+      bias, top);
+  default: return convolve_part<1, Vectors>(maps, y, x, bottom, weights,
       bias, top);
   }
 }
 
-// Places begin to end of row y of an image's top, in some blocks of its maps.
-template <int Kernel>
-CAFFE_AVX512 void convolve_row(const MapsToMaps& maps, int y, int begin,
-    int end, int first_block, int past_block, const float* bottom,
-    const Packed& packed, const float* bias, float* top) {
+// Row y of an image's top.
+CAFFE_AVX512 void convolve_row(const MapsToMaps& maps, int y,
+    const float* bottom, const Packed& packed, const float* bias, float* top) {
   const long places = static_cast<long>(maps.height) * maps.width;
-  for (int block = first_block; block < past_block; ++block) {
+  const int blocks = packed.blocks.size() - 1;
+  for (int block = 0; block < blocks; ++block) {
     const int first = packed.blocks[block];
     const int size = packed.blocks[block + 1] - first;
-    const float* weights =
-        &packed.weights[first * maps.channels * Kernel * Kernel];
+    const float* weights = &packed.weights[first * maps.channels * kTaps];
     const float* shift = bias ? bias + first : nullptr;
     float* maps_top = top + first * places;
-    for (int x = begin; x < end; x += kMostVectors * kLanes) {
-      if (end - x > kLanes) {
-        convolve_block<Kernel, 2>(maps, y, x, size, bottom, weights, shift,
-            maps_top);
+    for (int x = 0; x < maps.width; x += kMostVectors * kLanes) {
+      if (maps.width - x > kLanes) {
+        convolve_block<2>(maps, y, x, size, bottom, weights, shift, maps_top);
       } else {
-        convolve_block<Kernel, 1>(maps, y, x, size, bottom, weights, shift,
-            maps_top);
+        convolve_block<1>(maps, y, x, size, bottom, weights, shift, maps_top);
       }
     }
   }
@@ -175,35 +173,15 @@ long products(const MapsToMaps& maps, int taps) {
       maps.height * maps.width * taps;
 }
 
-void convolve_packed(const MapsToMaps& maps, int kernel, const float* bottom,
+void convolve_packed(const MapsToMaps& maps, const float* bottom,
     const Packed& packed, const float* bias, float* top) {
   const long places = static_cast<long>(maps.height) * maps.width;
-  const int blocks = packed.blocks.size() - 1;
-  const bool parallel = products(maps, kernel * kernel) > kParallelFrom;
-  if (kernel == 3) {
-#pragma omp parallel for num_threads(cores::threads()) if (parallel)
-    for (int i = 0; i < maps.num * maps.height; ++i) {
-      const int n = i / maps.height;
-      convolve_row<3>(maps, i % maps.height, 0, maps.width, 0, blocks,
-          bottom + n * maps.channels * places, packed, bias,
-          top + n * maps.outputs * places);
-    }
-    return;
-  }
-  // With one tap rows need not end where those of the image do. A thread does
-  // whole maps, as far as that goes: it may be the one that reads them next.
-  MapsToMaps row = maps;
-  row.height = 1;
-  row.width = places;
-  const int part = 16 * kMostVectors * kLanes;
-  const int parts = (row.width + part - 1) / part;
-#pragma omp parallel for num_threads(cores::threads()) if (parallel)
-  for (int i = 0; i < maps.num * blocks * parts; ++i) {
-    const int n = i / (blocks * parts), block = i / parts % blocks;
-    const int begin = i % parts * part;
-    convolve_row<1>(row, 0, begin, std::min(begin + part, row.width), block,
-        block + 1, bottom + n * maps.channels * places, packed, bias,
-        top + n * maps.outputs * places);
+#pragma omp parallel for num_threads(cores::threads()) \
+    if (products(maps, kTaps) > kParallelFrom)
+  for (int i = 0; i < maps.num * maps.height; ++i) {
+    const int n = i / maps.height;
+    convolve_row(maps, i % maps.height, bottom + n * maps.channels * places,
+        packed, bias, top + n * maps.outputs * places);
   }
 }
 
@@ -328,23 +306,23 @@ CAFFE_AVX512 void deconvolve_row(const MapsToMaps& maps, int y, int odd,
 
 bool available() { return cpu_has_avx512(); }
 
-void convolve(const MapsToMaps& maps, int kernel, const float* bottom,
+void convolve(const MapsToMaps& maps, const float* bottom,
     const float* weights, const float* bias, float* top) {
-  const int taps = kernel * kernel, channels = maps.channels;
-  convolve_packed(maps, kernel, bottom,
-      pack(maps.outputs, channels, taps, 12, [&](int o, int c, int tap) {
-        return weights[(o * channels + c) * taps + tap];
+  const int channels = maps.channels;
+  convolve_packed(maps, bottom,
+      pack(maps.outputs, channels, kTaps, 12, [&](int o, int c, int tap) {
+        return weights[(o * channels + c) * kTaps + tap];
       }), bias, top);
 }
 
-void convolve_back(const MapsToMaps& maps, int kernel, const float* top_diff,
+void convolve_back(const MapsToMaps& maps, const float* top_diff,
     const float* weights, float* bottom_diff) {
-  const int taps = kernel * kernel, channels = maps.channels;
+  const int channels = maps.channels;
   MapsToMaps back = maps;
   std::swap(back.channels, back.outputs);
-  convolve_packed(back, kernel, top_diff,
-      pack(channels, maps.outputs, taps, 12, [&](int to, int from, int tap) {
-        return weights[(from * channels + to) * taps + taps - 1 - tap];
+  convolve_packed(back, top_diff,
+      pack(channels, maps.outputs, kTaps, 12, [&](int to, int from, int tap) {
+        return weights[(from * channels + to) * kTaps + kTaps - 1 - tap];
       }), nullptr, bottom_diff);
 }
 
@@ -379,10 +357,9 @@ namespace caffe {
 namespace direct {
 
 bool available() { return false; }
-void convolve(const MapsToMaps&, int, const float*, const float*, const float*,
+void convolve(const MapsToMaps&, const float*, const float*, const float*,
     float*) {}
-void convolve_back(const MapsToMaps&, int, const float*, const float*, float*) {
-}
+void convolve_back(const MapsToMaps&, const float*, const float*, float*) {}
 void deconvolve(const MapsToMaps&, const float*, const float*, const float*,
     float*) {}
 

@@ -7,6 +7,7 @@
 #include "caffe/util/cpu.hpp"
 #include "caffe/util/few_rows.hpp"
 #include "caffe/util/half_weights.hpp"
+#include "caffe/util/simd.hpp"
 
 namespace caffe {
 
@@ -16,8 +17,6 @@ const int kNumbers = 16;  // of a vector
 const long kManyWeights = 50000;  // weights; fewer stay in the caches as they are
 
 thread_local HalfWeights* running = NULL;
-
-inline int rounded_up(int count, int to) { return (count + to - 1) / to * to; }
 
 #ifdef __x86_64__
 #define FOR_AVX512 __attribute__((target("avx512f")))

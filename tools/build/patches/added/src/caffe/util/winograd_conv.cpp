@@ -1,16 +1,16 @@
 #include <algorithm>
-#include <cstdlib>
-#include <memory>
 #include <vector>
 
 #include "caffe/util/cores.hpp"
+#include "caffe/util/scratch.hpp"
+#include "caffe/util/simd.hpp"
 #include "caffe/util/winograd_conv.hpp"
 #include "caffe/util/winograd_kernels.hpp"
 
 namespace caffe {
 
 using winograd::Grid;
-using winograd::Kernels;
+using winograd::kernels;
 using winograd::Map;
 using winograd::Product;
 using winograd::kProducts;
@@ -22,49 +22,13 @@ namespace {
 const int kTiles = 64;
 const int kChannels = 32;
 const int kVectors = 2;  // of outputs
-const int kLeastChannels = 16;
 
 typedef std::vector<Map<const float> > Maps;
-
-const Kernels* best_kernels() {
-  const Kernels* wide = winograd::avx512_kernels();
-  return wide ? wide : winograd::avx2_kernels();
-}
-
-const Kernels& kernels() {
-  static const Kernels* best = best_kernels();
-  return *best;
-}
-
-int parts_of(int count, int part) { return (count + part - 1) / part; }
-int rounded_up(int count, int to) { return parts_of(count, to) * to; }
-
-// Memory that the thread's next call uses again.
-class Buffer {
- public:
-  float* Get(size_t count) {
-    if (count > count_) {
-      data_.reset();
-      const size_t size = (count * sizeof(float) + 63) / 64 * 64;
-      data_.reset(static_cast<float*>(std::aligned_alloc(64, size)));
-      CHECK(data_) << "out of memory: a convolution needs " << size << " bytes";
-      count_ = count;
-    }
-    return data_.get();
-  }
-
- private:
-  struct Free {
-    void operator()(float* data) const { std::free(data); }
-  };
-  std::unique_ptr<float, Free> data_;
-  size_t count_ = 0;
-};
 
 // [block][36][row][column] numbers.
 class Spectra {
  public:
-  Spectra(Buffer* buffer, int blocks, int rows, int columns)
+  Spectra(Scratch* buffer, int blocks, int rows, int columns)
       // Steps of a power of two would put all 36 into the same cache lines.
       : row(columns), step(long(rows) * columns + 16), block(kProducts * step),
         data_(buffer->Get(blocks * block)) {}
@@ -121,7 +85,7 @@ class Convolution {
         chunks_(kTiles / lanes_) {}
 
   void Compute() const {
-    static thread_local Buffer input_buffer;
+    static thread_local Scratch input_buffer;
     const int blocks = parts_of(all_outputs_, outputs_);
     // As many tiles at a time as give every thread enough to do.
     const int wave = std::min(grid_.chunks(),
@@ -146,7 +110,7 @@ class Convolution {
   // chunk `first` of the grid.
   void Outputs(int output, const Spectra& input, int first, int chunk,
       int chunks) const {
-    static thread_local Buffer weights_buffer, sums_buffer;
+    static thread_local Scratch weights_buffer, sums_buffer;
     const Spectra weights(&weights_buffer, 1, kChannels, outputs_);
     const Spectra sums(&sums_buffer, 1, outputs_, kTiles);
     const int outputs = std::min(outputs_, all_outputs_ - output);
@@ -220,7 +184,7 @@ class WeightGradient {
         channels_together_(Enough(2 * kChannels) ? 2 * kChannels : kChannels) {}
 
   void Add() const {
-    static thread_local Buffer input_buffer, diff_buffer;
+    static thread_local Scratch input_buffer, diff_buffer;
     const int groups = parts_of(channels_, channels_together_);
     const int wave = std::min(grid_.chunks(), kTiles / lanes_);
     const Spectra input(&input_buffer, wave, rounded_up(channels_, kRows),
@@ -266,7 +230,7 @@ class WeightGradient {
   // Those of outputs_ outputs by channels_together_ channels.
   void Weights(int output, int c, const Spectra& input, const Spectra& diff,
       int chunks) const {
-    static thread_local Buffer sums_buffer;
+    static thread_local Scratch sums_buffer;
     const Spectra sums(&sums_buffer, 1, channels_together_, outputs_);
     const int channels = std::min(channels_together_, channels_ - c);
     Product product;
@@ -305,10 +269,7 @@ class WeightGradient {
 
 }  // namespace
 
-bool WinogradConv::Serves(const ConvSize& size) {
-  static const bool available = best_kernels() != NULL;
-  return available && size.channels >= kLeastChannels;
-}
+bool WinogradConv::Available() { return winograd::best_kernels() != NULL; }
 
 WinogradConv::WinogradConv(const ConvSize& size) : size_(size) {
   const long row = size.width, channel = row * size.height;

@@ -1,28 +1,14 @@
-#ifndef CAFFE_DIRECT_CONV_LAYER_HPP_
-#define CAFFE_DIRECT_CONV_LAYER_HPP_
+#ifndef CAFFE_DIRECT_DECONV_LAYER_HPP_
+#define CAFFE_DIRECT_DECONV_LAYER_HPP_
 
 #ifdef USE_DNNL
 
 #include <vector>
 
-#include "caffe/layers/dnnl_conv_layer.hpp"
 #include "caffe/layers/dnnl_deconv_layer.hpp"
 #include "caffe/util/direct_conv.hpp"
 
 namespace caffe {
-
-/// @brief DnnlConvolutionLayer that computes 1 x 1 kernels of few channels
-///        with `direct`, where the CPU can.
-template <typename Dtype>
-class DirectConvolutionLayer : public DnnlConvolutionLayer<Dtype> {
- public:
-  explicit DirectConvolutionLayer(const LayerParameter& param)
-      : DnnlConvolutionLayer<Dtype>(param) {}
-
- protected:
-  virtual void Forward_cpu(const vector<Blob<Dtype>*>& bottom,
-      const vector<Blob<Dtype>*>& top);
-};
 
 /// @brief DnnlDeconvolutionLayer that computes its forward pass with `direct`,
 ///        where that is faster.
@@ -40,4 +26,4 @@ class DirectDeconvolutionLayer : public DnnlDeconvolutionLayer<Dtype> {
 }  // namespace caffe
 
 #endif  // USE_DNNL
-#endif  // CAFFE_DIRECT_CONV_LAYER_HPP_
+#endif  // CAFFE_DIRECT_DECONV_LAYER_HPP_

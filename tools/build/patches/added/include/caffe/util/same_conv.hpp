@@ -1,5 +1,5 @@
-#ifndef CAFFE_UTIL_CONV3X3_HPP_
-#define CAFFE_UTIL_CONV3X3_HPP_
+#ifndef CAFFE_UTIL_SAME_CONV_HPP_
+#define CAFFE_UTIL_SAME_CONV_HPP_
 
 #include <vector>
 
@@ -7,7 +7,7 @@
 
 namespace caffe {
 
-/// @brief The sizes of a 3 x 3 convolution with stride 1 and padding 1.
+/// @brief The sizes of a convolution that keeps height and width.
 struct ConvSize {
   int num, channels, height, width, outputs;
 };
@@ -26,19 +26,21 @@ struct ConvPiece {
 };
 
 /**
- * @brief 3 x 3 convolution with stride 1 and padding 1, on Caffe's blobs.
+ * @brief 3 x 3 convolution with padding 1, or 1 x 1 without, on Caffe's blobs:
+ *        with stride 1, so that the size stays the same.
  *
- * Computed by Winograd's @f$ F(4 \times 4, 3 \times 3) @f$, which multiplies
- * four times less often than the definition; by the definition where few
- * channels make the transforms cost more than they save, and on CPUs without
- * AVX2.
+ * 3 x 3 is computed by Winograd's @f$ F(4 \times 4, 3 \times 3) @f$, which
+ * multiplies four times less often than the definition; by the definition where
+ * few channels make the transforms cost more than they save, and on CPUs
+ * without AVX2.
  */
-class Conv3x3 {
+class SameConv {
  public:
-  /// @brief Null where only the definition is left and `by_definition` false.
-  static shared_ptr<Conv3x3> Create(const ConvSize& size, bool bias,
-      bool by_definition);
-  virtual ~Conv3x3() {}
+  /// @brief For a kernel of 3 x 3 or 1 x 1. Null where none serves; of 3 x 3
+  ///        also where only the definition is left and `by_definition` false.
+  static shared_ptr<SameConv> Create(const ConvSize& size, int kernel,
+      bool bias, bool by_definition);
+  virtual ~SameConv() {}
   /// @brief top = weights * bottom + bias; bias may be null
   virtual void Forward(const float* bottom, const float* weights,
       const float* bias, const std::vector<ConvPiece>& pieces, float* top) = 0;
@@ -53,4 +55,4 @@ class Conv3x3 {
 
 }  // namespace caffe
 
-#endif  // CAFFE_UTIL_CONV3X3_HPP_
+#endif  // CAFFE_UTIL_SAME_CONV_HPP_

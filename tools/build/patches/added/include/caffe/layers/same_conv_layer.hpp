@@ -1,25 +1,26 @@
-#ifndef CAFFE_CONV3X3_LAYER_HPP_
-#define CAFFE_CONV3X3_LAYER_HPP_
+#ifndef CAFFE_SAME_CONV_LAYER_HPP_
+#define CAFFE_SAME_CONV_LAYER_HPP_
 
 #ifdef USE_DNNL
 
 #include <type_traits>
 #include <vector>
 
-#include "caffe/util/conv3x3.hpp"
+#include "caffe/util/channel_sums.hpp"
 #include "caffe/util/dnnl_conv.hpp"
+#include "caffe/util/same_conv.hpp"
 
 namespace caffe {
 
-// Conv3x3 computes floats; a layer of doubles never has one.
+// SameConv computes floats; a layer of doubles never has one.
 inline const float* floats(const float* x) { return x; }
 inline float* floats(float* x) { return x; }
 inline float* floats(const double*) { return NULL; }
 
 /**
- * @brief A layer of type Base that leaves its work on the CPU to a Conv3x3,
- *        where there is one for it: one group, padding 1, float, and the
- *        kernel and stride that the subclass serves.
+ * @brief A layer of type Base that leaves its work on the CPU to a SameConv,
+ *        where there is one for it: one group, float, and the kernel, stride
+ *        and padding that the subclass serves.
  *
  * Anything else, and everything on a GPU, is Base's. `engine: CAFFE` in the
  * prototxt or CAFFE_DNNL=0 in the environment turn it off. Winograd's
@@ -27,9 +28,9 @@ inline float* floats(const double*) { return NULL; }
  * with Base's to about 1e-5 of their largest value.
  */
 template <typename Dtype, template <typename> class Base>
-class Conv3x3Layer : public Base<Dtype> {
+class SameConvLayer : public Base<Dtype> {
  public:
-  explicit Conv3x3Layer(const LayerParameter& param) : Base<Dtype>(param) {}
+  explicit SameConvLayer(const LayerParameter& param) : Base<Dtype>(param) {}
 
   virtual void Reshape(const vector<Blob<Dtype>*>& bottom,
       const vector<Blob<Dtype>*>& top) {
@@ -38,14 +39,14 @@ class Conv3x3Layer : public Base<Dtype> {
     conv_shape_ = bottom[0]->shape();
     conv_.reset();
     if (std::is_same<Dtype, float>::value && this->group_ == 1 &&
-        this->channel_axis_ == 1 && dnnl_geometry(this->pad_, 1) &&
-        dnnl_geometry(this->dilation_, 1)) {
+        this->channel_axis_ == 1 && dnnl_geometry(this->dilation_, 1)) {
       MakeConv(bottom[0]->shape(2), bottom[0]->shape(3));
     }
   }
 
  protected:
-  /// @brief Sets conv_ and pieces_, if kernel and stride are those served.
+  /// @brief Sets conv_ and pieces_, if kernel, stride and padding are those
+  ///        served.
   virtual void MakeConv(int height, int width) = 0;
 
   /// @brief The layer's weights and bias (may be null) as conv_ takes them.
@@ -83,10 +84,9 @@ class Conv3x3Layer : public Base<Dtype> {
     for (int i = 0; i < top.size(); ++i) {
       const Dtype* top_diff = top[i]->cpu_diff();
       if (this->bias_term_ && this->param_propagate_down_[1]) {
-        Dtype* bias_diff = this->blobs_[1]->mutable_cpu_diff();
-        for (int n = 0; n < this->num_; ++n) {
-          this->backward_cpu_bias(bias_diff, top_diff + n * this->top_dim_);
-        }
+        add_channel_sums(this->num_, this->num_output_,
+            this->top_dim_ / this->num_output_, floats(top_diff),
+            floats(this->blobs_[1]->mutable_cpu_diff()));
       }
       if (learns) {
         conv_->BackwardWeights(floats(bottom[i]->cpu_data()), pieces_,
@@ -100,7 +100,7 @@ class Conv3x3Layer : public Base<Dtype> {
     if (learns) { CollectWeightsDiff(); }
   }
 
-  shared_ptr<Conv3x3> conv_;  ///< null: not served
+  shared_ptr<SameConv> conv_;  ///< null: not served
   vector<ConvPiece> pieces_;  ///< of the top
 
  private:
@@ -110,4 +110,4 @@ class Conv3x3Layer : public Base<Dtype> {
 }  // namespace caffe
 
 #endif  // USE_DNNL
-#endif  // CAFFE_CONV3X3_LAYER_HPP_
+#endif  // CAFFE_SAME_CONV_LAYER_HPP_
