@@ -89,7 +89,8 @@ def test_it_agrees_with_caffe(kind: str, bias: str, case: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_not_caffe_that_computes(kind: str) -> None:
     """Its rounding tells."""
-    assert max(compare(*KINDS[kind], *SHAPES["a hundred channels, odd size"])) > 0
+    layer_type, settings = KINDS[kind]
+    assert max(compare(layer_type, settings, *SHAPES["a hundred channels, odd size"])) > 0
 
 
 @pytest.mark.parametrize(
