@@ -178,7 +178,7 @@ np.savez(sys.argv[4], **kept)
 
 
 @pytest.mark.parametrize(("task", "preset"), [("training", "tiny"), ("cnn_training", "compact")])
-def test_any_number_of_threads_computes_the_same_numbers(tmp_path: Path, prepared: Path, task: str, preset: str) -> None:
+def test_any_number_of_threads_computes_the_same(tmp_path: Path, prepared: Path, task: str, preset: str) -> None:
     found: list[Any] = []
     for cores in ("1", "2", "3"):
         env = {**os.environ, "OMP_NUM_THREADS": cores, "OPENBLAS_NUM_THREADS": cores, "CAFFE_SHARE_CORES": "0"}
