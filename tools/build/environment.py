@@ -42,7 +42,7 @@ def caffe_folder() -> Path:
 def caffe_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables to set over `base` (default: this process's own) to run Caffe; raises CaffeNotBuilt.
 
-    For a subprocess: `env={**os.environ, **caffe_environment()}`. What is set for BLAS, OpenMP and glog stays.
+    For a subprocess: `env={**os.environ, **caffe_environment()}`. What is set for BLAS, OpenMP, glibc and glog stays.
     """
     base = os.environ if base is None else base
     folder, cores = caffe_folder(), str(usable_cores())
@@ -57,6 +57,8 @@ def caffe_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
         # Whoever sets a number of threads gets that number.
         "CAFFE_SHARE_CORES": None if base.get("OMP_NUM_THREADS") else cores,
         "GOMP_SPINCOUNT": None if base.get("OMP_WAIT_POLICY") or base.get("GOMP_SPINCOUNT") else _spins(),
+        # Memory in pages of 2 MB where the system leaves it to programs to ask; a glibc before 2.35 passes over it.
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         "GLOG_logtostderr": "1",  # else every run leaves log files in the temporary folder
     }
     return {

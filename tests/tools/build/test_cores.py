@@ -27,7 +27,7 @@ class Look(caffe.Layer):
     def forward(self, bottom, top):
         print(threads(), flush=True)
         while sys.stdin.readline() == "look\\n":  # within the pass until told to leave it
-            time.sleep(0.02)
+            time.sleep(0.05)
             print(threads(), flush=True)
 sys.modules["looking"] = sys.modules["__main__"]
 net = caffe.Net(sys.argv[1], caffe.TEST)

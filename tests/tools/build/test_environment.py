@@ -120,6 +120,24 @@ def test_the_users_own_choice_stays() -> None:
     assert (made["OPENBLAS_CORETYPE"], made["OPENBLAS_NUM_THREADS"]) == ("Haswell", "7")
 
 
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+@pytest.mark.skipif(
+    not HUGE_PAGES.exists() or "[madvise]" not in HUGE_PAGES.read_text(),
+    reason="the system gives huge pages to all programs, or to none",
+)
+def test_memory_comes_in_huge_pages_unless_the_user_tunes_glibc() -> None:
+    code = (
+        "a = bytearray(10_000_000)\n"
+        "print(*[line for line in open('/proc/self/smaps') if line.startswith('VmFlags:') and ' hg' in line])"
+    )
+    for own, wanted in (({}, True), ({"GLIBC_TUNABLES": "glibc.malloc.check=0"}, False)):
+        env = {**os.environ, "GLIBC_TUNABLES": "", **environment.caffe_environment(own)}
+        done = subprocess.run(["/usr/bin/python3", "-c", code], env=env, capture_output=True, text=True, check=True)
+        assert bool(done.stdout.strip()) is wanted, own
+
+
 def test_one_pool_of_threads_for_blas_and_onednn() -> None:
     code = "import numpy, scipy.linalg, caffe; print(open('/proc/self/maps').read())"
     env = {**os.environ, **environment.caffe_environment({}), "GLOG_minloglevel": "2"}

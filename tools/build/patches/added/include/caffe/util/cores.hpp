@@ -24,7 +24,7 @@ namespace cores {
 int threads();
 
 /// @brief A pass of a net on this thread for as long as it lives, if wanted. It
-///        looks for other programs as it begins, and every few milliseconds.
+///        looks for other programs as it begins, and many times a second.
 class Pass {
  public:
   explicit Pass(bool wanted);

@@ -140,7 +140,7 @@ int shared_cores() {
 }
 
 typedef std::chrono::steady_clock Clock;
-const std::chrono::milliseconds kLook(5);  // as often; it takes microseconds
+const std::chrono::milliseconds kLook(20);  // so often
 
 thread_local int share = 0;  // of the running pass; 0: there is none
 thread_local Clock::time_point looked;
