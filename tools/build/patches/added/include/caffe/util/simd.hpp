@@ -46,13 +46,14 @@ CAFFE_INLINE float fast_exp(float x) {
 inline int parts_of(int count, int part) { return (count + part - 1) / part; }
 inline int rounded_up(int count, int to) { return parts_of(count, to) * to; }
 
-/// @brief Calls work(begin, end) for all parts of 0 ... count, many numbers
-///        shared among the threads.
+const long kPart = 8192;
+
+/// @brief Calls work(begin, end) for all parts of 0 ... count, kPart numbers
+///        each but for the last; many are shared among the threads.
 template <typename Work>
 void in_parts(long count, Work work) {
-  const long kPart = 8192, kParallelFrom = 60000;
-#pragma omp parallel for num_threads(cores::threads()) \
-    if (count > kParallelFrom)
+  const long kFew = 60000;
+#pragma omp parallel for num_threads(cores::threads()) if (count > kFew)
   for (long begin = 0; begin < count; begin += kPart) {
     work(begin, std::min(begin + kPart, count));
   }

@@ -1,4 +1,7 @@
-#include "caffe/util/momentum_step.hpp"
+#include <numeric>
+#include <vector>
+
+#include "caffe/util/sgd.hpp"
 #include "caffe/util/simd.hpp"
 
 namespace caffe {
@@ -24,6 +27,21 @@ CAFFE_CLONES void step_floats(const MomentumStep& step, long count,
   step_part(step, count, weights, diff, history);
 }
 
+CAFFE_CLONES float squares_of(long count, const float* numbers) {
+  const int kLanes = 32;
+  float sums[kLanes] = {};
+  long i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      sums[lane] += numbers[i + lane] * numbers[i + lane];
+    }
+  }
+  for (int lane = 0; i < count; ++i, ++lane) {
+    sums[lane] += numbers[i] * numbers[i];
+  }
+  return std::accumulate(sums, sums + kLanes, 0.f);
+}
+
 }  // namespace
 
 void momentum_step(const MomentumStep& step, long count, float* weights,
@@ -37,6 +55,18 @@ void momentum_step(const MomentumStep& step, long count, float* weights,
 void momentum_step(const MomentumStep& step, long count, double* weights,
     double* diff, double* history) {
   step_part(step, count, weights, diff, history);
+}
+
+double sum_of_squares(long count, const float* numbers) {
+  std::vector<float> sums(parts_of(count, kPart));
+  in_parts(count, [&](long begin, long end) {
+    sums[begin / kPart] = squares_of(end - begin, numbers + begin);
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.);
+}
+
+double sum_of_squares(long count, const double* numbers) {
+  return std::inner_product(numbers, numbers + count, numbers, 0.);
 }
 
 }  // namespace caffe

@@ -1,5 +1,5 @@
-#ifndef CAFFE_UTIL_MOMENTUM_STEP_HPP_
-#define CAFFE_UTIL_MOMENTUM_STEP_HPP_
+#ifndef CAFFE_UTIL_SGD_HPP_
+#define CAFFE_UTIL_SGD_HPP_
 
 namespace caffe {
 
@@ -18,6 +18,10 @@ void momentum_step(const MomentumStep& step, long count, float* weights,
 void momentum_step(const MomentumStep& step, long count, double* weights,
     double* diff, double* history);
 
+/// @brief The same with any number of threads, where a BLAS's dot is not.
+double sum_of_squares(long count, const float* numbers);
+double sum_of_squares(long count, const double* numbers);
+
 }  // namespace caffe
 
-#endif  // CAFFE_UTIL_MOMENTUM_STEP_HPP_
+#endif  // CAFFE_UTIL_SGD_HPP_
