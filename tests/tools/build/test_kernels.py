@@ -124,6 +124,18 @@ def test_a_bottom_of_another_size_is_served_too() -> None:
             np.testing.assert_allclose(fast, slow, atol=AGREE * np.abs(slow).max())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_images_add_nothing(kind: str) -> None:
+    layer_type, settings = KINDS[kind]
+    net = layer_net(convolution(layer_type, settings, 16, "DEFAULT"), {"x": np.ones((2, 16, 8, 8), np.float32)})
+    parameters = [blob.data.copy() for blob in net.params["y"]]
+    passes(net, np.ones((2, 16, 8, 8)), parameters)
+    net.blobs["x"].reshape(0, 16, 8, 8)
+    net.reshape()
+    _, _, *gradients = passes(net, np.ones((0, 16, 8, 8)), parameters)
+    assert all((gradient == 1).all() for gradient in gradients), "passes sets them to 1 before"
+
+
 def differences_with(**environment: str) -> dict[tuple[str, str], float]:
     """Largest differences from Caffe's own, by kind and shape, in a process of this environment."""
     code = (

@@ -43,6 +43,21 @@ CAFFE_INLINE float fast_exp(float x) {
   return x < kLowest ? 0.f : p * power;
 }
 
+/// @brief Sum of term(0) ... term(count - 1), in an order that is vectorised.
+template <typename Term>
+CAFFE_INLINE float sum_in_lanes(long count, Term term) {
+  const int kLanes = 32;
+  float sums[kLanes] = {};
+  long i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int lane = 0; lane < kLanes; ++lane) { sums[lane] += term(i + lane); }
+  }
+  for (int lane = 0; i < count; ++i, ++lane) { sums[lane] += term(i); }
+  float sum = 0;
+  for (int lane = 0; lane < kLanes; ++lane) { sum += sums[lane]; }
+  return sum;
+}
+
 inline int parts_of(int count, int part) { return (count + part - 1) / part; }
 inline int rounded_up(int count, int to) { return parts_of(count, to) * to; }
 

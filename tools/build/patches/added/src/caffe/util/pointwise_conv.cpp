@@ -250,6 +250,7 @@ void PointwiseConv::BackwardData(const std::vector<ConvPiece>&,
 void PointwiseConv::BackwardWeights(const float* bottom,
     const std::vector<ConvPiece>&, const float* top_diff,
     float* weights_diff) {
+  if (size_.num == 0) { return; }
   pointwise::WeightGradient(size_, bottom, top_diff).Add(weights_diff);
 }
 

@@ -28,18 +28,7 @@ CAFFE_CLONES void step_floats(const MomentumStep& step, long count,
 }
 
 CAFFE_CLONES float squares_of(long count, const float* numbers) {
-  const int kLanes = 32;
-  float sums[kLanes] = {};
-  long i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (int lane = 0; lane < kLanes; ++lane) {
-      sums[lane] += numbers[i + lane] * numbers[i + lane];
-    }
-  }
-  for (int lane = 0; i < count; ++i, ++lane) {
-    sums[lane] += numbers[i] * numbers[i];
-  }
-  return std::accumulate(sums, sums + kLanes, 0.f);
+  return sum_in_lanes(count, [=](long i) { return numbers[i] * numbers[i]; });
 }
 
 }  // namespace
