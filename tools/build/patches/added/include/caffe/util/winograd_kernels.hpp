@@ -1,6 +1,9 @@
 #ifndef CAFFE_UTIL_WINOGRAD_KERNELS_HPP_
 #define CAFFE_UTIL_WINOGRAD_KERNELS_HPP_
 
+#include <algorithm>
+#include <vector>
+
 namespace caffe {
 
 /**
@@ -19,6 +22,7 @@ const int kProducts = kSpectrum * kSpectrum;
 const int kKernel = 3;
 const int kTaps = kKernel * kKernel;
 const int kStrips = 4;      // of a chunk
+const int kAhead = 2;       // maps whose pixels are fetched beforehand
 
 /// @brief Where a map of each image lies in a blob, and the steps to the next
 ///        image, row and column; to the next column 1 or 2.
@@ -32,26 +36,47 @@ struct Map {
 ///        wide as a vector; four of them, wherever they lie, are a chunk.
 class Grid {
  public:
+  /// @brief Of a strip's first pixel. Those that fill up the last chunk lie
+  ///        below the map, where no row is.
   struct Place {
-    int image, y, x;  ///< of the strip's first pixel; image -1: no strip
+    int image, y, x;
   };
 
   Grid(int num, int height, int width, int lanes)
-      : height(height), width(width), lanes_(lanes),
-        down_((height + kTile - 1) / kTile),
-        across_((width + lanes - 1) / lanes), strips_(num * down_ * across_) {}
-  int chunks() const { return (strips_ + kStrips - 1) / kStrips; }
-  Place At(int strip) const {
-    if (strip >= strips_) { return {-1, 0, 0}; }
-    return {strip / (down_ * across_), strip / across_ % down_ * kTile,
-        strip % across_ * lanes_};
+      : height(height), width(width) {
+    for (int image = 0; image < num; ++image) {
+      for (int y = 0; y < height; y += kTile) {
+        for (int x = 0; x < width; x += lanes) {
+          places_.push_back({image, y, x});
+        }
+      }
+    }
+    while (places_.size() % kStrips) { places_.push_back({0, height + 1, 0}); }
   }
+  int chunks() const { return places_.size() / kStrips; }
+  /// @brief The strips of a chunk.
+  const Place* At(int chunk) const { return &places_[chunk * kStrips]; }
 
   const int height, width;
 
  private:
-  const int lanes_, down_, across_, strips_;
+  std::vector<Place> places_;
 };
+
+/// @brief Has the pixels of a chunk of a map, and `round` rows above and below
+///        each tile, fetched into the cache.
+// Inlined by force: GCC 12 drops calls of what does nothing but prefetch.
+__attribute__((always_inline)) inline void fetch(const Grid& grid, int chunk,
+    const Map<const float>& map, int round) {
+  for (int s = 0; s < kStrips; ++s) {
+    const Grid::Place& at = grid.At(chunk)[s];
+    const int end = std::min(grid.height, at.y + kTile + round);
+    for (int y = std::max(0, at.y - round); y < end; ++y) {
+      __builtin_prefetch(map.data + at.image * map.image + y * map.row +
+          at.x * map.column);
+    }
+  }
+}
 
 /**
  * @brief sums[row][vector] (+)= sum over i < inner of

@@ -33,23 +33,22 @@ CAFFE_VECTOR_INLINE Vector fma(float number, Vector factor, Vector more) {
   return _mm256_fmadd_ps(_mm256_set1_ps(number), factor, more);
 }
 
+typedef __m256i Mask;
 // The lanes of a vector, whose first is x, that lie in a row of `width`.
-CAFFE_VECTOR_INLINE __m256i inside(int x, int width) {
+CAFFE_VECTOR_INLINE Mask inside(int x, int width) {
   const __m256i at = _mm256_add_epi32(_mm256_set1_epi32(x),
       _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   return _mm256_and_si256(_mm256_cmpgt_epi32(at, _mm256_set1_epi32(-1)),
       _mm256_cmpgt_epi32(_mm256_set1_epi32(width), at));
 }
-CAFFE_VECTOR_INLINE Vector load_inside(const float* from, int x, int width) {
-  return _mm256_maskload_ps(from, inside(x, width));
+CAFFE_VECTOR_INLINE Mask even(Mask lanes) {
+  return _mm256_and_si256(lanes, _mm256_set1_epi64x(0xFFFFFFFF));
 }
-CAFFE_VECTOR_INLINE void store_inside(Vector v, float* to, int x, int width) {
-  _mm256_maskstore_ps(to, inside(x, width), v);
+CAFFE_VECTOR_INLINE Vector load(const float* from, Mask lanes) {
+  return _mm256_maskload_ps(from, lanes);
 }
-CAFFE_VECTOR_INLINE void store_even_inside(Vector v, float* to, int x,
-    int width) {
-  const __m256i even = _mm256_set1_epi64x(0xFFFFFFFF);
-  _mm256_maskstore_ps(to, _mm256_and_si256(inside(x, width), even), v);
+CAFFE_VECTOR_INLINE void store(Vector v, float* to, Mask lanes) {
+  _mm256_maskstore_ps(to, lanes, v);
 }
 
 // a0 b0 a1 b1 ..., of the first or of the last halves

@@ -33,20 +33,18 @@ CAFFE_VECTOR_INLINE Vector fma(float number, Vector factor, Vector more) {
   return _mm512_fmadd_ps(_mm512_set1_ps(number), factor, more);
 }
 
+typedef __mmask16 Mask;
 // The lanes of a vector, whose first is x, that lie in a row of `width`.
-CAFFE_VECTOR_INLINE __mmask16 inside(int x, int width) {
+CAFFE_VECTOR_INLINE Mask inside(int x, int width) {
   const int first = std::max(-x, 0), end = std::min(width - x, kLanes);
   return end <= first ? 0 : (0xFFFFu >> (kLanes - end)) & (0xFFFFu << first);
 }
-CAFFE_VECTOR_INLINE Vector load_inside(const float* from, int x, int width) {
-  return _mm512_maskz_loadu_ps(inside(x, width), from);
+CAFFE_VECTOR_INLINE Mask even(Mask lanes) { return lanes & 0x5555; }
+CAFFE_VECTOR_INLINE Vector load(const float* from, Mask lanes) {
+  return _mm512_maskz_loadu_ps(lanes, from);
 }
-CAFFE_VECTOR_INLINE void store_inside(Vector v, float* to, int x, int width) {
-  _mm512_mask_storeu_ps(to, inside(x, width), v);
-}
-CAFFE_VECTOR_INLINE void store_even_inside(Vector v, float* to, int x,
-    int width) {
-  _mm512_mask_storeu_ps(to, inside(x, width) & 0x5555, v);
+CAFFE_VECTOR_INLINE void store(Vector v, float* to, Mask lanes) {
+  _mm512_mask_storeu_ps(to, lanes, v);
 }
 
 // a0 b0 a1 b1 ..., of the first or of the last halves

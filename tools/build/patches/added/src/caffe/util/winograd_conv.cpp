@@ -23,6 +23,8 @@ const int kTiles = 64;
 const int kChannels = 32;
 const int kVectors = 2;  // of outputs
 
+const int kCacheLine = 16;  // numbers
+
 typedef std::vector<Map<const float> > Maps;
 
 // [block][36][row][column] numbers.
@@ -69,9 +71,29 @@ void input_spectra(const Grid& grid, int first, int count, const Maps& maps,
 #pragma omp for
   for (int i = 0; i < count * channels; ++i) {
     const int c = i / count, chunk = i % count;
+    const int next = c + winograd::kAhead;
+    if (next < channels) { fetch(grid, first + chunk, maps[next], 1); }
     kernels().input(grid, first + chunk, maps[c], to.At(chunk, 0, c), to.step);
   }
 }
+
+// Weights [row][column][tap], or their gradient.
+template <typename Number>
+struct WeightBlock {
+  Number* weights;
+  long step_row;
+  int rows, columns;
+
+  // Has one of 36 parts of it fetched into the cache.
+  __attribute__((always_inline)) void Fetch(int part) const {  // as fetch()
+    const int end = (part + 1) * rows / kProducts;
+    for (int r = part * rows / kProducts; r < end; ++r) {
+      for (int i = 0; i < columns * kTaps; i += kCacheLine) {
+        __builtin_prefetch(weights + r * step_row + i, 0, 2);
+      }
+    }
+  }
+};
 
 // Maps convolved with weights, [to][from][tap], to maps; or, turned, with
 // weights [from][to][tap] turned round.
@@ -122,20 +144,23 @@ class Convolution {
     product.factors_vector = input.block;
     product.rows_last = !turned_;
     product.sums_row = sums.row;
+    WeightBlock<const float> block = Weights(output, outputs, 0);
     for (int c = 0; c < channels_; c += kChannels) {
-      const int channels = std::min(kChannels, channels_ - c);
-      if (turned_) {  // [channels / lanes][output][lane]
-        WeightSpectra(c, channels, all_outputs_, output, outputs, outputs_,
-            weights);
-      } else {        // [outputs / lanes][channel][lane]
-        WeightSpectra(output, outputs, channels_, c, channels, channels,
-            weights);
+      // [channels / lanes][output][lane] or [outputs / lanes][channel][lane]
+      const int room = turned_ ? outputs_ : block.columns;
+      const int channels = turned_ ? block.rows : block.columns;
+      for (int r = 0; r < block.rows; r += lanes_) {
+        kernels().weights(block.weights + r * block.step_row, block.step_row,
+            std::min(lanes_, block.rows - r), block.columns, turned_,
+            weights.At(0, 0, 0, r * room), weights.step);
       }
       product.inner = channels;
       product.numbers_block = lanes_ * (turned_ ? outputs_ : lanes_);
       product.numbers_rows = lanes_ * (turned_ ? lanes_ : channels);
       product.more = c > 0;
+      block = Weights(output, outputs, c + kChannels);
       for (int p = 0; p < kProducts; ++p) {
+        block.Fetch(p);
         product.factors = input.At(chunk, p, c);
         product.numbers = weights.At(0, p, 0);
         product.sums = sums.At(0, p, 0);
@@ -151,16 +176,15 @@ class Convolution {
     }
   }
 
-  // [36][rows / lanes][column][lane of the row], with room for `room` columns:
-  // of weights [row][column][tap].
-  void WeightSpectra(int row, int rows, int all_columns, int column,
-      int columns, int room, const Spectra& to) const {
-    const long step_row = long(all_columns) * kTaps;
-    for (int r = 0; r < rows; r += lanes_) {
-      kernels().weights(weights_ + (row + r) * step_row + column * kTaps,
-          step_row, std::min(lanes_, rows - r), columns, turned_,
-          to.At(0, 0, 0, r * room), to.step);
+  // Those of `outputs` maps by kChannels channels, or by as many as there are.
+  WeightBlock<const float> Weights(int output, int outputs, int c) const {
+    const int channels = std::max(0, std::min(kChannels, channels_ - c));
+    if (turned_) {
+      return {weights_ + (long(c) * all_outputs_ + output) * kTaps,
+          long(all_outputs_) * kTaps, channels, outputs};
     }
+    return {weights_ + (long(output) * channels_ + c) * kTaps,
+        long(channels_) * kTaps, outputs, channels};
   }
 
   const Grid& grid_;
@@ -245,17 +269,21 @@ class WeightGradient {
     product.rows_last = false;
     product.sums_row = sums.row;
     product.more = false;
+    const WeightBlock<float> block = {
+        weights_ + (long(output) * channels_ + c) * kTaps,
+        long(channels_) * kTaps, std::min(outputs_, all_outputs_ - output),
+        channels};
     for (int p = 0; p < kProducts; ++p) {
+      block.Fetch(p);
       product.factors = diff.At(0, p, DiffRow(output));
       product.numbers = input.At(0, p, c);
       product.sums = sums.At(0, p, 0);
       kernels().multiply(product);
     }
-    const long step_output = long(channels_) * kTaps;
-    for (int o = 0; o < outputs_; o += lanes_) {
-      kernels().weights_diff(sums.At(0, 0, 0, o), sums.step, sums.row,
-          std::min(lanes_, all_outputs_ - output - o), channels,
-          weights_ + (output + o) * step_output + c * kTaps, step_output);
+    for (int r = 0; r < block.rows; r += lanes_) {
+      kernels().weights_diff(sums.At(0, 0, 0, r), sums.step, sums.row,
+          std::min(lanes_, block.rows - r), block.columns,
+          block.weights + r * block.step_row, block.step_row);
     }
   }
 
