@@ -169,7 +169,7 @@ def test_without_avx2_onednn_serves_convolutions_and_caffe_the_rest() -> None:
     assert not any(difference for (kind, _), difference in differences.items() if kind != "3 x 3")
 
 
-@pytest.mark.parametrize("size", [(8, 8), (2, 6), (9, 8), (8, 7)])
+@pytest.mark.parametrize("size", [(8, 8), (2, 6), (9, 8), (8, 7), (256, 192)])
 def test_max_pooling_by_two(size: tuple[int, int]) -> None:
     """Even sizes take the short way, odd ones Caffe's; of equals, which integers make common, the first wins."""
     x = np.random.default_rng(3).integers(0, 4, (2, 3, *size)).astype(np.float32)

@@ -23,9 +23,9 @@ RATE, MOMENTUM, DECAY, PASSES = 0.05, 0.9, 0.01, 2  # PASSES: of a step
 MULTIPLIERS = ((2, 3), (1, 0))  # of the rate and of the decay: weights, bias
 
 
-def solver_in(folder: Path, settings: str) -> Any:
-    """A solver of the net above, without snapshots."""
-    (folder / "net.prototxt").write_text(NET)
+def solver_in(folder: Path, settings: str, net: str = NET) -> Any:
+    """A solver of the net, without snapshots."""
+    (folder / "net.prototxt").write_text(net)
     (folder / "solver.prototxt").write_text(
         f'net: "{folder / "net.prototxt"}" type: "SGD" lr_policy: "fixed" base_lr: {RATE} weight_decay: {DECAY}\n'
         f"iter_size: {PASSES} snapshot_after_train: false {settings}"
@@ -57,6 +57,19 @@ def test_a_step_follows_its_equation(tmp_path: Path, decay: str, momentum: float
         for blob, w, update in zip(blobs, weights, updates, strict=True):
             np.testing.assert_allclose(blob.data, w, atol=1e-6 * np.abs(w).max())
             np.testing.assert_allclose(blob.diff, update, atol=1e-6 * np.abs(update).max())
+
+
+@pytest.mark.parametrize("gradient", [np.nan, np.inf])
+def test_at_a_rate_of_nought_no_gradient_counts(tmp_path: Path, gradient: float) -> None:
+    """As in Caffe: weights that are not trained stay, whatever flows back to them."""
+    solver = solver_in(tmp_path, f"momentum: {MOMENTUM}", NET.replace("lr_mult: 2", "lr_mult: 0"))
+    weights, bias = solver.net.params["y"]
+    before = weights.data.copy(), bias.data.copy()
+    weights.diff[...] = gradient
+    bias.diff[...] = 1
+    solver.apply_update()
+    np.testing.assert_array_equal(weights.data, before[0])
+    np.testing.assert_allclose(bias.data, before[1] - RATE / PASSES, atol=1e-6)
 
 
 def stepped(folder: Path) -> str:

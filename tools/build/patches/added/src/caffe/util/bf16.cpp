@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "caffe/util/bf16.hpp"
+#include "caffe/util/cores.hpp"
 
 // The build is for any CPU of its kind; these loops are compiled for newer
 // ones too, and the one at hand picks.
@@ -112,7 +113,7 @@ void tile_from_bf16(int channels, int pixels, size_t row, const bf16* from,
 template <typename Visit>
 void for_each_tile(const MapSizes& sizes, Visit visit) {
   const int across = (sizes.pixels + kPixels - 1) / kPixels;
-#pragma omp parallel for
+#pragma omp parallel for num_threads(cores::threads())
   for (int i = 0; i < sizes.num * across; ++i) {
     const size_t image = static_cast<size_t>(i / across) * sizes.pixels;
     const int pixel = i % across * kPixels;
@@ -169,7 +170,7 @@ template <typename Visit>
 void for_each_pooled(const MapSizes& bottom, int width, Visit visit) {
   const int columns = width / 2, rows = bottom.num * (bottom.pixels / width) / 2;
   const size_t channels = bottom.channels;
-#pragma omp parallel for
+#pragma omp parallel for num_threads(cores::threads())
   for (int row = 0; row < rows; ++row) {
     for (int i = 0; i < columns; ++i) {
       const size_t upper = static_cast<size_t>(row) * 2 * width + 2 * i;
@@ -183,7 +184,7 @@ void for_each_pooled(const MapSizes& bottom, int width, Visit visit) {
 // of each pixel that lie side by side in the image.
 template <typename Visit>
 void for_each_pair(int num, int height, int width, int channels, Visit visit) {
-#pragma omp parallel for
+#pragma omp parallel for num_threads(cores::threads())
   for (int row = 0; row < num * 2 * height; ++row) {
     for (int i = 0; i < width; ++i) {
       const size_t pixel = static_cast<size_t>(row / 2) * width + i;
@@ -215,7 +216,7 @@ void relu_backward_bf16(size_t count, const bf16* y, const bf16* top_diff,
     bf16* bottom_diff) {
   const size_t kPart = 1 << 15;
   const int parts = (count + kPart - 1) / kPart;
-#pragma omp parallel for
+#pragma omp parallel for num_threads(cores::threads())
   for (int i = 0; i < parts; ++i) {
     const size_t start = i * kPart;
     relu_backward(std::min(kPart, count - start), y + start, top_diff + start,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "caffe/util/cores.hpp"
 #include "caffe/util/cpu.hpp"
 #include "caffe/util/few_rows.hpp"
 #include "caffe/util/half_weights.hpp"
@@ -107,7 +108,8 @@ bool HalfWeights::Halve(int N, int K, const float* weights,
   halves->resize(rounded_up(N, kRowsTogether) * row);
   bool exact = true;
   // Rows shared as inner_products.cpp shares them: each in its core's cache.
-#pragma omp parallel for schedule(static) reduction(&& : exact)
+#pragma omp parallel for num_threads(cores::threads()) schedule(static) \
+    reduction(&& : exact)
   for (int n = 0; n < N; n += kRowsTogether) {
     for (int i = n; exact && i < std::min(n + kRowsTogether, N); ++i) {
       exact = halve_row(K, weights + static_cast<long>(i) * K,

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstddef>
 
 #include "caffe/util/cores.hpp"
@@ -37,22 +38,45 @@ CAFFE_CLONES void pool_row(int start, int width, const double* upper,
   row_of(start, width, upper, best, winner);
 }
 
-}  // namespace
-
-template <typename Dtype>
-void max_pool_by_two(int maps, int height, int width, const Dtype* bottom,
-    Dtype* top, int* winners) {
+// visit(start of two rows in their map, of their maxima, of them), for all.
+template <typename Visit>
+void for_each_row(int maps, int height, int width, Visit visit) {
   const int rows = height / 2, columns = width / 2;
 #pragma omp parallel for num_threads(cores::threads()) \
     if (maps * rows * columns > kParallelFrom)
   for (int row = 0; row < maps * rows; ++row) {
     const size_t out = static_cast<size_t>(row) * columns;
-    pool_row(row % rows * 2 * width, width, bottom + 4 * out, top + out,
-        winners + out);
+    visit(row % rows * 2 * width, out, 4 * out);
   }
 }
 
-template void max_pool_by_two(int, int, int, const float*, float*, int*);
-template void max_pool_by_two(int, int, int, const double*, double*, int*);
+}  // namespace
+
+template <typename Dtype>
+void max_pool_by_two(int maps, int height, int width, const Dtype* bottom,
+    Dtype* top, int* winners) {
+  for_each_row(maps, height, width, [=](int start, size_t out, size_t in) {
+    pool_row(start, width, bottom + in, top + out, winners + out);
+  });
+}
+
+template <typename Dtype>
+void max_pool_by_two_backward(int maps, int height, int width,
+    const Dtype* top_diff, const int* winners, Dtype* bottom_diff) {
+  for_each_row(maps, height, width, [=](int start, size_t out, size_t in) {
+    Dtype* two_rows = bottom_diff + in;
+    std::fill(two_rows, two_rows + 2 * width, Dtype(0));
+    for (int i = 0; i < width / 2; ++i) {
+      two_rows[winners[out + i] - start] = top_diff[out + i];
+    }
+  });
+}
+
+#define CAFFE_INSTANTIATE_POOL_BY_TWO(Dtype) \
+  template void max_pool_by_two(int, int, int, const Dtype*, Dtype*, int*); \
+  template void max_pool_by_two_backward(int, int, int, const Dtype*, \
+      const int*, Dtype*)
+CAFFE_INSTANTIATE_POOL_BY_TWO(float);
+CAFFE_INSTANTIATE_POOL_BY_TWO(double);
 
 }  // namespace caffe

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "caffe/common.hpp"
+#include "caffe/util/cores.hpp"
 #include "caffe/util/mkl_alternate.hpp"
 #include "caffe/util/rar.hpp"
 #include "caffe/util/simd.hpp"
@@ -250,7 +251,8 @@ void FaceSpace::Fit(const float* s_d, float* shape) const {
   const int count = settings_.supports.size();
   std::vector<double> values(count);
   std::vector<Shape> shapes(count);
-#pragma omp parallel for schedule(dynamic) if (count > 1)
+#pragma omp parallel for num_threads(cores::threads()) schedule(dynamic) \
+    if (count > 1)
   for (int i = count - 1; i >= 0; --i) {  // the largest takes longest
     values[i] = Combine(target, nearest, inliers, settings_.supports[i],
         &shapes[i]);
@@ -293,7 +295,7 @@ int FaceSpace::FilterOutliers(const Shape& target, Choice* inliers) const {
     std::complex<float> v, u;
   };
   std::vector<Best> bests(basis_size_);
-#pragma omp parallel for
+#pragma omp parallel for num_threads(cores::threads())
   for (int k = 0; k < basis_size_; ++k) {
     Best& best = bests[k];
     for (int first = 0; first < samples_; first += kLanes) {

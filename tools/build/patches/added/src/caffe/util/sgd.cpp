@@ -15,8 +15,10 @@ CAFFE_INLINE void step_part(const MomentumStep& step, long count,
   const Dtype scale = step.rate * step.scale, decay = step.rate * step.decay;
   const Dtype momentum = step.momentum;
   for (long i = 0; i < count; ++i) {
-    const Dtype by =
-        scale * diff[i] + decay * weights[i] + momentum * history[i];
+    // At a rate of 0, not even a gradient that is not finite counts.
+    const Dtype gradient =
+        step.rate == 0 ? 0 : scale * diff[i] + decay * weights[i];
+    const Dtype by = gradient + momentum * history[i];
     history[i] = diff[i] = by;
     weights[i] -= by;
   }
