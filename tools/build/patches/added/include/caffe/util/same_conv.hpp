@@ -30,9 +30,8 @@ struct ConvPiece {
  *        with stride 1, so that the size stays the same.
  *
  * 3 x 3 is computed by Winograd's @f$ F(4 \times 4, 3 \times 3) @f$, which
- * multiplies four times less often than the definition; by the definition where
- * few channels make the transforms cost more than they save, and on CPUs
- * without AVX2.
+ * multiplies four times less often than the definition; on CPUs without AVX2 by
+ * the definition.
  */
 class SameConv {
  public:

@@ -1,10 +1,14 @@
 #ifdef USE_DNNL
 
 #include "caffe/layers/dnnl_deconv_layer.hpp"
+#include "caffe/util/cores.hpp"
 
 namespace caffe {
 
 namespace {
+
+// Fewer weights are rearranged before threads wake.
+const size_t kParallelFrom = 50000;
 
 // The tap of a row (or column) of the 4 x 4 kernel in the 3 x 3 kernel of the
 // even (0) or odd (1) rows of the top; -1: none.
@@ -68,14 +72,16 @@ const Dtype* DnnlDeconvolutionLayer<Dtype>::ConvWeights() {
   const Dtype* weights = this->blobs_[0]->cpu_data();
   const int outputs = this->num_output_, channels = this->channels_;
   weights_.resize(4 * outputs * channels * 9);
-  for_each_weight([&](int phase, int from, int to) {
-    for (int o = 0; o < outputs; ++o) {
+#pragma omp parallel for num_threads(cores::threads()) \
+    if (weights_.size() > kParallelFrom)
+  for (int o = 0; o < outputs; ++o) {
+    for_each_weight([&](int phase, int from, int to) {
       Dtype* row = &weights_[(phase * outputs + o) * channels * 9 + to];
       for (int c = 0; c < channels; ++c) {
         row[c * 9] = weights[(c * outputs + o) * 16 + from];
       }
-    }
-  });
+    });
+  }
   return weights_.data();
 }
 
@@ -101,15 +107,17 @@ template <typename Dtype>
 void DnnlDeconvolutionLayer<Dtype>::CollectWeightsDiff() {
   const int outputs = this->num_output_, channels = this->channels_;
   Dtype* diff = this->blobs_[0]->mutable_cpu_diff();
-  for_each_weight([&](int phase, int to, int from) {
-    for (int o = 0; o < outputs; ++o) {
+#pragma omp parallel for num_threads(cores::threads()) \
+    if (weights_.size() > kParallelFrom)
+  for (int o = 0; o < outputs; ++o) {
+    for_each_weight([&](int phase, int to, int from) {
       const Dtype* row =
           &weights_diff_[(phase * outputs + o) * channels * 9 + from];
       for (int c = 0; c < channels; ++c) {
         diff[(c * outputs + o) * 16 + to] += row[c * 9];
       }
-    }
-  });
+    });
+  }
 }
 
 INSTANTIATE_CLASS(DnnlDeconvolutionLayer);
