@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "caffe/util/cores.hpp"
@@ -63,19 +64,31 @@ Grid grid_of(const ConvSize& size) {
   return Grid(size.num, size.height, size.width, kernels().lanes);
 }
 
-// The spectra of `count` chunks of all maps: [chunk][36][map][tile]. For all
-// threads of a team.
-void input_spectra(const Grid& grid, int first, int count, const Maps& maps,
-    const Spectra& to) {
-  const int channels = maps.size();
-#pragma omp for
-  for (int i = 0; i < count * channels; ++i) {
-    const int c = i / count, chunk = i % count;
-    const int next = c + winograd::kAhead;
-    if (next < channels) { fetch(grid, first + chunk, maps[next], 1); }
-    kernels().input(grid, first + chunk, maps[c], to.At(chunk, 0, c), to.step);
+// The spectra of `count` chunks of maps: [chunk][36][map][tile].
+class InputSpectra {
+ public:
+  InputSpectra(const Grid& grid, const Map<const float>* maps, int channels,
+      int first, int count, const Spectra& to)
+      : grid_(grid), maps_(maps), channels_(channels), first_(first),
+        count_(count), to_(to) {}
+  int size() const { return count_ * channels_; }
+  // One of `size`.
+  void Compute(int i) const {
+    const int c = i / count_, chunk = i % count_, next = c + winograd::kAhead;
+    if (next < channels_) { fetch(grid_, first_ + chunk, maps_[next], 1); }
+    kernels().input(grid_, first_ + chunk, maps_[c], to_.At(chunk, 0, c),
+        to_.step);
   }
-}
+  void ComputeAll() const {
+    for (int i = 0; i < size(); ++i) { Compute(i); }
+  }
+
+ private:
+  const Grid& grid_;
+  const Map<const float>* maps_;
+  const int channels_, first_, count_;
+  const Spectra& to_;
+};
 
 // Weights [row][column][tap], or their gradient.
 template <typename Number>
@@ -107,27 +120,53 @@ class Convolution {
         chunks_(kTiles / lanes_) {}
 
   void Compute() const {
-    static thread_local Scratch input_buffer;
-    const int blocks = parts_of(all_outputs_, outputs_);
-    // As many tiles at a time as give every thread enough to do.
-    const int wave = std::min(grid_.chunks(),
-        parts_of(2 * cores::threads(), blocks) * chunks_);
-    const Spectra input(&input_buffer, wave, channels_, lanes_);
-#pragma omp parallel num_threads(cores::threads())
-    for (int first = 0; first < grid_.chunks(); first += wave) {
-      const int count = std::min(wave, grid_.chunks() - first);
-      input_spectra(grid_, first, count, from_, input);
-      const int parts = parts_of(count, chunks_);
-#pragma omp for schedule(dynamic)
-      for (int i = 0; i < blocks * parts; ++i) {
-        const int chunk = i % parts * chunks_;
-        Outputs(i / parts * outputs_, input, first, chunk,
-            std::min(chunks_, count - chunk));
-      }
+    const int threads = cores::threads(), chunks = grid_.chunks();
+    const int each = parts_of(chunks, threads), even = chunks / 16;
+    if (each < chunks_ || each * threads > chunks + even) {
+      return ComputeFew();
+    }
+    // A thread's tiles stay in its core's cache, from layer to layer.
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int t = 0; t < threads; ++t) {
+      ComputeChunks(std::min(chunks, t * each),
+          std::min(chunks, (t + 1) * each));
     }
   }
 
  private:
+  void ComputeChunks(int begin, int end) const {
+    static thread_local Scratch input_buffer;
+    for (int first = begin; first < end; first += chunks_) {
+      const int count = std::min(chunks_, end - first);
+      const Spectra input(&input_buffer, count, channels_, lanes_);
+      InputSpectra(grid_, from_.data(), channels_, first, count, input)
+          .ComputeAll();
+      for (int o = 0; o < all_outputs_; o += outputs_) {
+        Outputs(o, input, first, 0, count);
+      }
+    }
+  }
+
+  // Of so few tiles that threads share the outputs.
+  void ComputeFew() const {
+    static thread_local Scratch input_buffer;
+    const int chunks = grid_.chunks(), parts = parts_of(chunks, chunks_);
+    const Spectra input(&input_buffer, chunks, channels_, lanes_);
+    const InputSpectra spectra(grid_, from_.data(), channels_, 0, chunks,
+        input);
+#pragma omp parallel num_threads(cores::threads())
+    {
+#pragma omp for
+      for (int i = 0; i < spectra.size(); ++i) { spectra.Compute(i); }
+#pragma omp for schedule(dynamic)
+      for (int i = 0; i < parts_of(all_outputs_, outputs_) * parts; ++i) {
+        const int chunk = i % parts * chunks_;
+        Outputs(i / parts * outputs_, input, 0, chunk,
+            std::min(chunks_, chunks - chunk));
+      }
+    }
+  }
+
   // outputs_ maps, from `output` on, at chunks of the wave that begins at
   // chunk `first` of the grid.
   void Outputs(int output, const Spectra& input, int first, int chunk,
@@ -205,58 +244,136 @@ class WeightGradient {
         channels_(bottom.size()), all_outputs_(top.size()),
         lanes_(kernels().lanes), outputs_(kVectors * lanes_),
         blocks_(parts_of(all_outputs_, outputs_)),
-        channels_together_(Enough(2 * kChannels) ? 2 * kChannels : kChannels) {}
+        channels_together_(Together()),
+        groups_(parts_of(channels_, channels_together_)) {}
 
   void Add() const {
-    static thread_local Scratch input_buffer, diff_buffer;
-    const int groups = parts_of(channels_, channels_together_);
-    const int wave = std::min(grid_.chunks(), kTiles / lanes_);
-    const Spectra input(&input_buffer, wave, rounded_up(channels_, kRows),
-        lanes_);
-    const Spectra diff(&diff_buffer, wave, blocks_ * lanes_, outputs_);
-#pragma omp parallel num_threads(cores::threads())
-    for (int first = 0; first < grid_.chunks(); first += wave) {
-      const int count = std::min(wave, grid_.chunks() - first);
-      input_spectra(grid_, first, count, bottom_, input);
-      DiffSpectra(first, count, diff);
-#pragma omp for schedule(dynamic)
-      for (int i = 0; i < blocks_ * groups; ++i) {
-        Weights(i / groups * outputs_, i % groups * channels_together_, input,
-            diff, count);
-      }
-    }
+    const int slices = Slices();
+    slices > 1 ? AddInSlices(slices) : AddInRegions();
   }
 
  private:
   static const int kRows = 16;  // of a product, at least
+  static const int kMostSlices = 8, kLeastOfSlice = 3;  // chunks
+  static const long kMostSliced = 48000;                // weights
 
-  // Whether so many channels at a time leave every thread enough to do.
-  bool Enough(int channels) const {
-    return blocks_ * parts_of(channels_, channels) >= 2 * cores::threads();
+  // blocks of outputs_ outputs by groups of channels_together_ channels
+  struct Region {
+    int block, blocks, group, groups;
+  };
+
+  // Channels at a time: 64 or fewer, and no group much smaller than the others.
+  int Together() const {
+    const int most = blocks_ * parts_of(channels_, 2 * kChannels) >=
+        cores::threads() ? 2 * kChannels : kChannels;
+    return rounded_up(parts_of(channels_, parts_of(channels_, most)), kRows);
   }
 
-  // The row of the spectra with outputs_ outputs, of the chunk's first tile.
-  int DiffRow(int output) const { return output / outputs_ * lanes_; }
+  // How many sums are made of as many parts of the tiles, whatever the number
+  // of threads: that would change how they are rounded.
+  int Slices() const {
+    int slices = kMostSlices;
+    while (slices > 1 && grid_.chunks() < slices * kLeastOfSlice) {
+      slices /= 2;
+    }
+    return Size() > kMostSliced ? 1 : slices;
+  }
+  long Size() const { return long(all_outputs_) * channels_ * kTaps; }
 
-  // [chunk][36][output / outputs_][tile][output % outputs_]. For all threads
-  // of a team.
-  void DiffSpectra(int first, int count, const Spectra& to) const {
-    const int vectors = blocks_ * kVectors;
-#pragma omp for
-    for (int i = 0; i < count * vectors; ++i) {
-      const int o = i / count * lanes_, chunk = i % count;
-      const int outputs = std::max(0, std::min(lanes_, all_outputs_ - o));
-      kernels().output_diff(grid_, first + chunk, top_.data() + o, outputs,
-          to.At(chunk, 0, DiffRow(o), o % outputs_), to.step, to.row);
+  // For few weights: a thread its tiles.
+  void AddInSlices(int slices) const {
+    static thread_local Scratch buffer;
+    const int chunks = grid_.chunks();
+    const long size = Size();
+    float* const sums = buffer.Get(slices * size);
+#pragma omp parallel num_threads(cores::threads())
+    {
+#pragma omp for schedule(static)
+      for (int i = 0; i < slices; ++i) {
+        float* const sum = sums + i * size;
+        std::fill(sum, sum + size, 0.f);
+        AddRegion({0, blocks_, 0, groups_}, chunks * i / slices,
+            chunks * (i + 1) / slices, sum);
+      }
+#pragma omp for schedule(static)
+      for (long k = 0; k < size; ++k) {
+        for (int i = 0; i < slices; ++i) { weights_[k] += sums[i * size + k]; }
+      }
     }
   }
 
-  // Those of outputs_ outputs by channels_together_ channels.
-  void Weights(int output, int c, const Spectra& input, const Spectra& diff,
-      int chunks) const {
+  // For many: a thread its outputs and channels. It transforms all that it
+  // multiplies: little is transformed twice, and no spectrum goes from one
+  // core's cache to another's.
+  void AddInRegions() const {
+    // So many regions of the outputs by so many of the channels as are done
+    // first; if equal, as have fewest maps.
+    const int threads = cores::threads();
+    int down = 1, across = 1;
+    std::pair<int, int> least(blocks_ * groups_, blocks_ + groups_);
+    for (int y = 1; y <= std::min(threads, blocks_); ++y) {
+      const int x = std::min(threads / y, groups_);
+      const int blocks = parts_of(blocks_, y), groups = parts_of(groups_, x);
+      const std::pair<int, int> work(blocks * groups, blocks + groups);
+      if (work < least) {
+        least = work;
+        down = y;
+        across = x;
+      }
+    }
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int i = 0; i < down * across; ++i) {
+      const int y = i / across, x = i % across;
+      const int block = blocks_ * y / down, group = groups_ * x / across;
+      AddRegion({block, blocks_ * (y + 1) / down - block, group,
+          groups_ * (x + 1) / across - group}, 0, grid_.chunks(), weights_);
+    }
+  }
+
+  // to += a region's gradient, of the chunks from `begin` to `end`.
+  void AddRegion(const Region& region, int begin, int end, float* to) const {
+    static thread_local Scratch input_buffer, diff_buffer;
+    const int output = region.block * outputs_;
+    const int wave = std::min(end - begin, kTiles / lanes_);
+    const Spectra input(&input_buffer, wave, channels_together_, lanes_);
+    const Spectra diff(&diff_buffer, wave, region.blocks * lanes_, outputs_);
+    for (int first = begin; first < end; first += wave) {
+      const int count = std::min(wave, end - first);
+      DiffSpectra(first, count, output, region.blocks, diff);
+      for (int g = 0; g < region.groups; ++g) {
+        const int c = (region.group + g) * channels_together_;
+        const int channels = std::min(channels_together_, channels_ - c);
+        InputSpectra(grid_, bottom_.data() + c, channels, first, count, input)
+            .ComputeAll();
+        for (int b = 0; b < region.blocks; ++b) {
+          Weights(output + b * outputs_, c, channels, diff.At(0, 0, b * lanes_),
+              diff, input, count, to);
+        }
+      }
+    }
+  }
+
+  // Of blocks from `output` on: [chunk][36][block][tile][output of the block].
+  void DiffSpectra(int first, int count, int output, int blocks,
+      const Spectra& to) const {
+    for (int v = 0; v < blocks * kVectors; ++v) {
+      const int o = v * lanes_;
+      const int outputs =
+          std::max(0, std::min(lanes_, all_outputs_ - output - o));
+      for (int chunk = 0; chunk < count; ++chunk) {
+        kernels().output_diff(grid_, first + chunk, top_.data() + output + o,
+            outputs, to.At(chunk, 0, o / outputs_ * lanes_, o % outputs_),
+            to.step, to.row);
+      }
+    }
+  }
+
+  // Those of outputs_ outputs, whose spectra of the first chunk begin at
+  // `diffs`, by `channels`.
+  void Weights(int output, int c, int channels, const float* diffs,
+      const Spectra& diff, const Spectra& input, int chunks, float* to) const {
     static thread_local Scratch sums_buffer;
     const Spectra sums(&sums_buffer, 1, channels_together_, outputs_);
-    const int channels = std::min(channels_together_, channels_ - c);
     Product product;
     product.inner = chunks * lanes_;
     product.rows = rounded_up(channels, kRows);
@@ -269,14 +386,13 @@ class WeightGradient {
     product.rows_last = false;
     product.sums_row = sums.row;
     product.more = false;
-    const WeightBlock<float> block = {
-        weights_ + (long(output) * channels_ + c) * kTaps,
+    const WeightBlock<float> block = {to + (long(output) * channels_ + c) * kTaps,
         long(channels_) * kTaps, std::min(outputs_, all_outputs_ - output),
         channels};
     for (int p = 0; p < kProducts; ++p) {
       block.Fetch(p);
-      product.factors = diff.At(0, p, DiffRow(output));
-      product.numbers = input.At(0, p, c);
+      product.factors = diffs + p * diff.step;
+      product.numbers = input.At(0, p, 0);
       product.sums = sums.At(0, p, 0);
       kernels().multiply(product);
     }
@@ -292,7 +408,7 @@ class WeightGradient {
   const Maps& top_;
   float* weights_;
   const int channels_, all_outputs_, lanes_, outputs_, blocks_;
-  const int channels_together_;
+  const int channels_together_, groups_;
 };
 
 }  // namespace
