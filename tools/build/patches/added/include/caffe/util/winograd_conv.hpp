@@ -22,8 +22,8 @@ namespace caffe {
  * Spectra of weights and of outputs are only ever those of a few maps at a few
  * tiles, which stay in a core's cache: at one face the weights of a deep layer
  * are read once, and nothing four times as large is written beside them.
- * Threads share the tiles, where there are enough of them, and else the outputs;
- * for the gradient of many weights, the weights.
+ * Threads share the tiles, where there are enough of them, and else the
+ * outputs; for the gradient of many weights, the weights.
  * Pixels and weights that are next are fetched into the cache while others are
  * transformed and multiplied: they lie too far apart for a core to foresee.
  */

@@ -386,9 +386,9 @@ class WeightGradient {
     product.rows_last = false;
     product.sums_row = sums.row;
     product.more = false;
-    const WeightBlock<float> block = {to + (long(output) * channels_ + c) * kTaps,
-        long(channels_) * kTaps, std::min(outputs_, all_outputs_ - output),
-        channels};
+    const long first = (long(output) * channels_ + c) * kTaps;
+    const WeightBlock<float> block = {to + first, long(channels_) * kTaps,
+        std::min(outputs_, all_outputs_ - output), channels};
     for (int p = 0; p < kProducts; ++p) {
       block.Fetch(p);
       product.factors = diffs + p * diff.step;
