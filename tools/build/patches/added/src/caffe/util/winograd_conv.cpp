@@ -121,10 +121,10 @@ class Convolution {
 
   void Compute() const {
     const int threads = cores::threads(), chunks = grid_.chunks();
-    const int each = parts_of(chunks, threads), even = chunks / 16;
-    if (each < chunks_ || each * threads > chunks + even) {
-      return ComputeFew();
-    }
+    const int each = parts_of(chunks, threads);
+    // Not where some threads would have much less to do than others.
+    const bool even = 16 * (each * threads - chunks) <= chunks;
+    if (each < chunks_ || !even) { return ComputeFew(); }
     // A thread's tiles stay in its core's cache, from layer to layer.
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int t = 0; t < threads; ++t) {
@@ -150,25 +150,30 @@ class Convolution {
   // Of so few tiles that threads share the outputs.
   void ComputeFew() const {
     static thread_local Scratch input_buffer;
-    const int chunks = grid_.chunks(), parts = parts_of(chunks, chunks_);
-    const Spectra input(&input_buffer, chunks, channels_, lanes_);
-    const InputSpectra spectra(grid_, from_.data(), channels_, 0, chunks,
-        input);
+    const int blocks = parts_of(all_outputs_, outputs_);
+    // As many tiles at a time as give every thread enough to do.
+    const int wave = std::min(grid_.chunks(),
+        parts_of(2 * cores::threads(), blocks) * chunks_);
+    const Spectra input(&input_buffer, wave, channels_, lanes_);
 #pragma omp parallel num_threads(cores::threads())
-    {
+    for (int first = 0; first < grid_.chunks(); first += wave) {
+      const int count = std::min(wave, grid_.chunks() - first);
+      const InputSpectra spectra(grid_, from_.data(), channels_, first, count,
+          input);
 #pragma omp for
       for (int i = 0; i < spectra.size(); ++i) { spectra.Compute(i); }
+      const int parts = parts_of(count, chunks_);
 #pragma omp for schedule(dynamic)
-      for (int i = 0; i < parts_of(all_outputs_, outputs_) * parts; ++i) {
+      for (int i = 0; i < blocks * parts; ++i) {
         const int chunk = i % parts * chunks_;
-        Outputs(i / parts * outputs_, input, 0, chunk,
-            std::min(chunks_, chunks - chunk));
+        Outputs(i / parts * outputs_, input, first, chunk,
+            std::min(chunks_, count - chunk));
       }
     }
   }
 
-  // outputs_ maps, from `output` on, at chunks of the wave that begins at
-  // chunk `first` of the grid.
+  // outputs_ maps, from `output` on, at chunks of those that begin at chunk
+  // `first` of the grid.
   void Outputs(int output, const Spectra& input, int first, int chunk,
       int chunks) const {
     static thread_local Scratch weights_buffer, sums_buffer;
