@@ -61,6 +61,8 @@ CAFFE_INLINE float sum_in_lanes(long count, Term term) {
 inline int parts_of(int count, int part) { return (count + part - 1) / part; }
 inline int rounded_up(int count, int to) { return parts_of(count, to) * to; }
 
+const int kCacheLine = 64;  ///< bytes
+
 const long kPart = 8192;
 
 /// @brief Calls work(begin, end) for all parts of 0 ... count, kPart numbers

@@ -11,7 +11,6 @@ namespace {
 const int kNear = 65536;  // numbers that a core's own cache holds beside others
 const int kChunk = 1024;  // columns whose sums stay in the nearest cache
 const int kFetched = 256;  // columns at a time
-const int kCacheLine = 64;  // bytes
 const long kParallelFrom = 50000;  // weights; fewer are done before threads wake
 
 // y_s = x . row s of four; step: from one of them to the next, 0: all one.

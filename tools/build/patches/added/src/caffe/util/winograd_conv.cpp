@@ -24,8 +24,6 @@ const int kTiles = 64;
 const int kChannels = 32;
 const int kVectors = 2;  // of outputs
 
-const int kCacheLine = 16;  // numbers
-
 typedef std::vector<Map<const float> > Maps;
 
 // [block][36][row][column] numbers.
@@ -101,7 +99,7 @@ struct WeightBlock {
   __attribute__((always_inline)) void Fetch(int part) const {  // as fetch()
     const int end = (part + 1) * rows / kProducts;
     for (int r = part * rows / kProducts; r < end; ++r) {
-      for (int i = 0; i < columns * kTaps; i += kCacheLine) {
+      for (int i = 0; i < columns * kTaps; i += kCacheLine / sizeof(Number)) {
         __builtin_prefetch(weights + r * step_row + i, 0, 2);
       }
     }
@@ -274,8 +272,8 @@ class WeightGradient {
     return rounded_up(parts_of(channels_, parts_of(channels_, most)), kRows);
   }
 
-  // How many sums are made of as many parts of the tiles, whatever the number
-  // of threads: that would change how they are rounded.
+  // The parts of the tiles, each with a sum of its own. Not by the number of
+  // threads, which would change how the sums are rounded.
   int Slices() const {
     int slices = kMostSlices;
     while (slices > 1 && grid_.chunks() < slices * kLeastOfSlice) {
@@ -285,7 +283,7 @@ class WeightGradient {
   }
   long Size() const { return long(all_outputs_) * channels_ * kTaps; }
 
-  // For few weights: a thread its tiles.
+  // For few weights: each thread has its own tiles.
   void AddInSlices(int slices) const {
     static thread_local Scratch buffer;
     const int chunks = grid_.chunks();
@@ -307,12 +305,12 @@ class WeightGradient {
     }
   }
 
-  // For many: a thread its outputs and channels. It transforms all that it
-  // multiplies: little is transformed twice, and no spectrum goes from one
-  // core's cache to another's.
+  // For many weights: each thread has its own outputs and channels. It
+  // transforms all that it multiplies. Some is transformed twice, but no
+  // spectrum goes from one core's cache to another's.
   void AddInRegions() const {
-    // So many regions of the outputs by so many of the channels as are done
-    // first; if equal, as have fewest maps.
+    // The numbers of regions, of outputs and of channels, that are done first;
+    // of equals, those whose threads have the fewest maps.
     const int threads = cores::threads();
     int down = 1, across = 1;
     std::pair<int, int> least(blocks_ * groups_, blocks_ + groups_);
